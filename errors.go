@@ -1,0 +1,110 @@
+package keg
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// An error says by its type what to do next. A sink's error is permanent
+// ([Permanent]), says when to come back ([RetryAfter]), or, being neither, is
+// transient: the same attempt may succeed later. The rest are the refusals that
+// a sender hears, one type for each answer of the delivery contract.
+
+// Permanent marks err as final: no later attempt can succeed.
+func Permanent(err error) error { return &permanentError{err} }
+
+// IsPermanent reports whether err, or one that it wraps, is final.
+func IsPermanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter marks err as transient, with the destination's own word that no
+// attempt before after has passed will do. A negative duration counts as none.
+func RetryAfter(err error, after time.Duration) error {
+	return &retryAfterError{err, max(after, 0)}
+}
+
+// RetryDelay returns how long err's destination asked to be left alone, and
+// whether it asked.
+func RetryDelay(err error) (time.Duration, bool) {
+	var r *retryAfterError
+	if !errors.As(err, &r) {
+		return 0, false
+	}
+	return r.after, true
+}
+
+type retryAfterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }
+
+// InvalidError: what was sent is no legal event, and only its sender can mend
+// it. Answered 400.
+type InvalidError struct {
+	// Attribute names the attribute, header or JSON member at fault; "" where
+	// the whole is.
+	Attribute string
+	// Problem completes the sentence that the attribute's name begins.
+	Problem string
+}
+
+func (e *InvalidError) Error() string {
+	if e.Attribute == "" {
+		return e.Problem
+	}
+	return fmt.Sprintf("%q %s", e.Attribute, e.Problem)
+}
+
+// TooLargeError: more bytes (or events) than a limit allows. Answered 413.
+type TooLargeError struct {
+	What  string // "event", "batch"
+	Limit int64
+	Unit  string // "bytes", "events"
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the %s is larger than %d %s", e.What, e.Limit, e.Unit)
+}
+
+// UnsupportedError: a media type or encoding that KEG cannot read. Answered 415.
+type UnsupportedError struct{ Problem string }
+
+func (e *UnsupportedError) Error() string { return e.Problem }
+
+// UnroutedError: no route takes the event, and the table says `unmatched:
+// reject`. Answered 422.
+type UnroutedError struct{}
+
+func (*UnroutedError) Error() string { return "no route takes this event" }
+
+// BusyError: too much is in flight already; nothing of the event was kept.
+// Answered 503 with Retry-After.
+type BusyError struct {
+	Problem string
+	After   time.Duration
+}
+
+func (e *BusyError) Error() string { return e.Problem }
+
+// FieldError is a setting that is wrong on its own terms. Validate methods of
+// settings return these (joined when there are several), so that whoever read
+// the file can add the place.
+type FieldError struct {
+	// Path is the setting's key below the value that was validated, joined by
+	// dots: "tls.cert".
+	Path    string
+	Problem string
+}
+
+func (e *FieldError) Error() string { return e.Path + ": " + e.Problem }
