@@ -1,0 +1,37 @@
+# Everything a developer runs; `make help` lists it.
+SHELL := /bin/bash
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEPGUARD := github.com/OpenPeeDeeP/depguard/v2/cmd/depguard@v2.3.0
+
+.PHONY: help build test test-real race lint bench fuzz clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/keg
+	go build -trimpath -o bin/keg ./cmd/keg
+
+test: ## every test that needs Go alone
+	go test -timeout 10m ./...
+
+race: ## the same under the race detector
+	go test -race -timeout 20m ./...
+
+test-real: ## also the tests against a real Kafka broker and Mosquitto, started and stopped here
+	test/services/run -- go test -race -timeout 20m -tags real -count 1 ./sinks/... ./cmd/...
+
+lint: ## gofmt, go vet, staticcheck, and the import rule of DESIGN.md
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	go vet ./...
+	go vet -tags real ./...
+	go run $(STATICCHECK) -tags real ./...
+	go run $(DEPGUARD) ./...
+
+bench: ## the figures of README.md, measured now
+	go run ./test/bench
+
+fuzz: ## each fuzz test for a while
+	test/fuzz
+
+clean: ## remove what was built
+	rm -rf bin
