@@ -1,0 +1,73 @@
+package cloudevents
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kong/keg"
+)
+
+// Record is a Kafka record, as one was read.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	// Brokers is the cluster's address, `host:port[,host:port]`; its first
+	// names the source of records that are no CloudEvents.
+	Brokers    string
+	Key, Value []byte
+	Headers    []Header
+	Time       time.Time
+}
+
+// Header is one header of a Kafka record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// ToKafka writes e as the headers and the value of a Kafka record (Kafka
+// binding, section 3). A binary event without data has a nil value, Kafka's
+// tombstone. What is left of the event's own headers goes along. The value may
+// be the event's data itself. The record's key is the destination's matter.
+func ToKafka(e *keg.Event, format keg.Format) ([]Header, []byte, error) {
+	headers := make([]Header, 0, 8+len(e.Extensions)+len(e.Headers))
+	add := func(key, value string) {
+		if value != "" {
+			headers = append(headers, Header{key, []byte(value)})
+		}
+	}
+	value := e.Data
+	switch writtenAs(e, format) {
+	case keg.FormatBinary:
+		each(e, func(name, value string) { add("ce_"+name, value) })
+		add("content-type", e.DataContentType)
+	case keg.FormatStructured:
+		add("content-type", mediaTypeJSON+"; charset=utf-8")
+		value = AppendJSON(nil, e)
+	case keg.FormatRaw:
+		add("content-type", e.DataContentType)
+	default:
+		return nil, nil, unknownFormat(format)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
+		if hopByHop(name) || ofTheMessage(name) || !isToken(name) {
+			continue
+		}
+		key, story := name, strings.HasPrefix(name, storyPrefix)
+		if story {
+			key = strings.ReplaceAll(name, "-", "_")
+		}
+		for _, value := range e.Headers[name] {
+			if story {
+				value = oneLine(value)
+			}
+			if isFieldText(value) {
+				headers = append(headers, Header{key, []byte(value)})
+			}
+		}
+	}
+	return headers, value, nil
+}

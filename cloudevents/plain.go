@@ -1,0 +1,81 @@
+package cloudevents
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/kong/keg"
+)
+
+// defaultType is the type of a request that says none, at an entry that sets none.
+const defaultType = "http.request"
+
+// fromPlain makes an event of a request that is no CloudEvent. Where it says
+// who it is, headers come before members of a JSON body, and both before what
+// the entry sets.
+func fromPlain(r *Request, o Options) (*keg.Event, error) {
+	e := &keg.Event{
+		DataContentType: r.Headers.Get("content-type"),
+		Subject:         r.Headers.Get("x-event-subject"),
+		Time:            r.Received,
+		Data:            r.Body,
+	}
+	var inBody bodyAttributes
+	if e.Data != nil && e.DataContentType != "" && e.JSONData() {
+		var err error
+		if inBody, err = readMembers(e.Data); err != nil {
+			return nil, err
+		}
+	}
+	e.Type = cmp.Or(r.Headers.Get("x-event-type"), inBody.eventType, o.Type, defaultType)
+	e.Source = cmp.Or(r.Headers.Get("x-event-source"), inBody.eventSource, o.Source)
+	if e.Source == "" {
+		e.Source = requestSource(r)
+	}
+	e.ID = cmp.Or(r.Headers.Get("x-event-id"), inBody.eventID, r.Headers.Get("idempotency-key"), r.ID)
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	if at := r.Headers.Get("x-event-time"); at != "" {
+		if err := assign(e, "time", at); err != nil {
+			return nil, &keg.InvalidError{Attribute: "x-event-time", Problem: err.(*keg.InvalidError).Problem}
+		}
+	}
+	if e.Time.IsZero() {
+		e.Time = time.Now().UTC()
+	}
+	return e, nil
+}
+
+// requestSource names a request's origin by its address, `//host/path`.
+func requestSource(r *Request) string {
+	var b strings.Builder
+	b.Grow(3 + len(r.Host) + len(r.Path))
+	b.WriteString("//")
+	b.WriteString(r.Host)
+	if !strings.HasPrefix(r.Path, "/") {
+		b.WriteByte('/')
+	}
+	for i := range len(r.Path) {
+		if c := r.Path[i]; c <= ' ' || c == '"' || c == '#' || c == '?' || c > '~' {
+			b.WriteByte('%')
+			b.WriteByte(upperHex[c>>4])
+			b.WriteByte(upperHex[c&15])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// newID is an id for an event that brought none: a UUIDv7, so that ids made one
+// after another sort that way.
+func newID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.NewString() // panics where the system has no randomness at all
+	}
+	return id.String()
+}
