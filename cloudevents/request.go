@@ -62,7 +62,7 @@ func (b Batch) Publish(ctx context.Context, handle keg.Handler) keg.Receipts {
 	if len(events) > 0 {
 		good = handle(ctx, events...)
 	}
-	if len(good) == len(b.Entries) {
+	if len(events) == len(b.Entries) && len(good) == len(events) {
 		return good
 	}
 	all := make(keg.Receipts, len(b.Entries))
