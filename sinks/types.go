@@ -18,7 +18,9 @@ type kind struct {
 
 // kinds are the types of destination that KEG reaches.
 func kinds() []kind {
-	return []kind{}
+	return []kind{
+		httpKind(),
+	}
 }
 
 // Types lists the types of destination that a [Pool] can open.
