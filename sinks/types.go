@@ -20,6 +20,7 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		httpKind(),
+		mqttKind(),
 	}
 }
 

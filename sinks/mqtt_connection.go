@@ -1,0 +1,144 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+// maxUnacknowledged bounds the messages of one connection that wait for their
+// acknowledgement, well below the 65,535 that packet identifiers allow.
+const maxUnacknowledged = 1000
+
+// quiesce is how long a connection has to say goodbye, in milliseconds.
+const quiesce = 250
+
+// errNotSent: the connection was lost before anything was written to it.
+var errNotSent = errors.New("the connection was lost")
+
+// errSilent: the broker holds the connection and does not do its part.
+var errSilent = errors.New("the broker acknowledged nothing in time")
+
+// mqttConnection is one connection to a broker, from CONNACK to its end, and
+// never connected again: a paho client that reconnects can end a token well for
+// a message that nobody got. All methods may be called by many goroutines.
+type mqttConnection struct {
+	client     paho.Client
+	ackTimeout time.Duration
+	slots      chan struct{} // one for each message that is not acknowledged
+
+	once   sync.Once
+	lost   chan struct{} // closed when the connection is of no more use
+	reason error         // set before lost is closed
+	made   time.Time
+	ended  time.Time // set before lost is closed
+}
+
+func newMQTTConnection(ackTimeout time.Duration) *mqttConnection {
+	return &mqttConnection{
+		ackTimeout: ackTimeout,
+		slots:      make(chan struct{}, maxUnacknowledged),
+		lost:       make(chan struct{}),
+		made:       time.Now(),
+	}
+}
+
+// publish blocks until the message is acknowledged, ctx ends, or the connection
+// is lost. A message that ctx gave up keeps its slot until the broker answers or
+// ackTimeout has passed, so that a silent broker ends the connection and not the
+// memory.
+func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error {
+	if c.isLost() {
+		return errNotSent
+	}
+	select {
+	case c.slots <- struct{}{}:
+	case <-c.lost:
+		return errNotSent
+	case <-ctx.Done():
+		return fmt.Errorf("waiting behind %d messages that are not acknowledged: %w", maxUnacknowledged, ctx.Err())
+	}
+	published := make(chan paho.Token, 1)
+	go c.carry(topic, qos, retain, payload, published)
+	var token paho.Token
+	select {
+	case token = <-published:
+	case <-c.lost:
+		return c.lostError()
+	case <-ctx.Done():
+		return fmt.Errorf("writing to the broker: %w", ctx.Err())
+	}
+	select {
+	case <-token.Done():
+	case <-c.lost:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the broker's acknowledgement: %w", ctx.Err())
+	}
+	return c.outcome(token)
+}
+
+// carry holds a message's slot from its writing to its acknowledgement. It has a
+// goroutine of its own, for paho's Publish blocks without regard to a context.
+func (c *mqttConnection) carry(topic string, qos byte, retain bool, payload []byte, published chan<- paho.Token) {
+	defer func() { <-c.slots }()
+	token := c.client.Publish(topic, qos, retain, payload)
+	published <- token
+	timer := time.NewTimer(c.ackTimeout)
+	defer timer.Stop()
+	select {
+	case <-token.Done():
+	case <-c.lost:
+	case <-timer.C:
+		c.end(errSilent)
+	}
+}
+
+// outcome is what became of a message that was written: its acknowledgement
+// counts also where it was the last thing that the connection brought.
+func (c *mqttConnection) outcome(token paho.Token) error {
+	select {
+	case <-token.Done():
+		err := token.Error()
+		if err == nil {
+			return nil
+		}
+		// Tokens fail with their connection and for nothing else, whether paho
+		// has noticed the end or not.
+		c.end(err)
+	default:
+	}
+	return c.lostError()
+}
+
+func (c *mqttConnection) lostError() error {
+	return fmt.Errorf("the connection was lost before the broker acknowledged: %w", c.reason)
+}
+
+// end marks the connection as lost, once. Whoever holds it then discards it.
+func (c *mqttConnection) end(reason error) {
+	c.once.Do(func() {
+		c.reason, c.ended = reason, time.Now()
+		close(c.lost)
+	})
+}
+
+func (c *mqttConnection) isLost() bool {
+	select {
+	case <-c.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close says goodbye to the broker, if it is still there, and ends the
+// connection.
+func (c *mqttConnection) Close() error {
+	c.end(errClosed)
+	c.client.Disconnect(quiesce)
+	return nil
+}
