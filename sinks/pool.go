@@ -11,7 +11,7 @@ import (
 
 const (
 	// openTimeout bounds one attempt to open a client, whoever waits for it.
-	openTimeout = 20 * time.Second
+	openTimeout = 15 * time.Second
 	// closeTimeout bounds the closing of one client. One that takes longer is
 	// left to end on its own, and the log says so.
 	closeTimeout = 10 * time.Second

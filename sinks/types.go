@@ -19,6 +19,7 @@ type kind struct {
 // kinds are the types of destination that KEG reaches.
 func kinds() []kind {
 	return []kind{
+		kafkaKind(),
 		httpKind(),
 		mqttKind(),
 	}

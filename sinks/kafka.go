@@ -1,0 +1,97 @@
+package sinks
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/kong/keg"
+)
+
+// Kafka are the settings of a destination of type "kafka": a topic of a cluster.
+type Kafka struct {
+	Address         []string `keg:"address,required,split" doc:"The cluster's brokers, host:port, one or several."`
+	Topic           string   `keg:"topic,required" doc:"The topic. Places such as {type} are filled in from the event."`
+	Key             string   `keg:"key" default:"{partitionkey}" doc:"The record's key. An event without an attribute that is named here has none."`
+	Acks            string   `keg:"acks" default:"all" enum:"all,leader,none" doc:"Who must have a record before it counts as delivered."`
+	Compression     string   `keg:"compression" default:"none" enum:"none,gzip,snappy,lz4,zstd" doc:"How batches of records are compressed."`
+	Idempotent      bool     `keg:"idempotent" default:"true" doc:"Number the records, so that the broker drops what a broken connection made the client send twice. Has effect with acks all only."`
+	ClientID        string   `keg:"client_id" default:"keg" doc:"The name that the broker's logs and quotas know this client by."`
+	MaxMessageBytes int      `keg:"max_message_bytes" default:"1048576" min:"1024" max:"94371840" doc:"The largest record, and the largest batch. Not more than the topic's max.message.bytes."`
+	TLS             *TLS     `keg:"tls" doc:"Speak TLS with the brokers."`
+	SASL            *SASL    `keg:"sasl" doc:"Log in at the brokers."`
+}
+
+func kafkaKind() kind {
+	return kind{
+		DestinationType: keg.DestinationType{
+			Name:    "kafka",
+			Doc:     "A topic of a Kafka cluster.",
+			New:     func() keg.Settings { return &Kafka{} },
+			Format:  keg.FormatBinary,
+			Formats: []keg.Format{keg.FormatBinary, keg.FormatStructured, keg.FormatRaw},
+		},
+		open: openKafka,
+	}
+}
+
+// Label is the cluster and the topic as a URL.
+func (k *Kafka) Label() string {
+	return "kafka://" + strings.Join(k.Address, ",") + "/" + k.Topic
+}
+
+// Acknowledges is false for acks none: the broker then answers nothing.
+func (k *Kafka) Acknowledges() bool { return k.Acks != "none" }
+
+// Validate reports every setting that is wrong.
+func (k *Kafka) Validate() error {
+	var errs []error
+	fail := func(path, format string, args ...any) {
+		errs = append(errs, &keg.FieldError{Path: path, Problem: fmt.Sprintf(format, args...)})
+	}
+	if len(k.Address) == 0 {
+		fail("address", "is required: the cluster's brokers, host:port")
+	}
+	for _, address := range k.Address {
+		if problem := addressProblem(address); problem != "" {
+			fail("address", "%s", problem)
+		}
+	}
+	if topic, err := parseTemplate(k.Topic); err != nil {
+		fail("topic", "%s", err)
+	} else if err := checkTopicTemplate(topic); err != nil {
+		fail("topic", "%s", err)
+	}
+	if _, err := parseTemplate(k.Key); err != nil {
+		fail("key", "%s", err)
+	}
+	if _, ok := kafkaAcks[k.Acks]; !ok {
+		fail("acks", "must be all, leader or none")
+	}
+	if _, ok := kafkaCompression[k.Compression]; !ok {
+		fail("compression", "must be none, gzip, snappy, lz4 or zstd")
+	}
+	if !isTopicText(k.ClientID) || len(k.ClientID) > maxTopicBytes {
+		fail("client_id", "must be 1 to %d of the characters a-z, A-Z, 0-9, dot, underscore and hyphen", maxTopicBytes)
+	}
+	if k.MaxMessageBytes < 1<<10 || k.MaxMessageBytes > 90<<20 {
+		fail("max_message_bytes", "must be between 1024 and 94371840 (90 MiB)")
+	}
+	errs = append(errs, k.TLS.problems("tls")...)
+	errs = append(errs, k.SASL.problems("sasl")...)
+	return errors.Join(errs...)
+}
+
+// addressProblem says why text is no host:port, or "".
+func addressProblem(text string) string {
+	host, port, err := net.SplitHostPort(text)
+	switch n, _ := strconv.Atoi(port); {
+	case err != nil, host == "", strings.ContainsAny(host, "/@ \t\r\n\x00"):
+		return fmt.Sprintf("must be host:port, such as kafka:9092, and %q is not", text)
+	case n < 1 || n > 65535:
+		return fmt.Sprintf("has the port %q, and a port is a number from 1 to 65535", port)
+	}
+	return ""
+}

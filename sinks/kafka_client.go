@@ -1,0 +1,117 @@
+package sinks
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+	metrics "github.com/rcrowley/go-metrics"
+)
+
+var kafkaAcks = map[string]sarama.RequiredAcks{
+	"all":    sarama.WaitForAll,
+	"leader": sarama.WaitForLocal,
+	"none":   sarama.NoResponse,
+}
+
+var kafkaCompression = map[string]sarama.CompressionCodec{
+	"none":   sarama.CompressionNone,
+	"gzip":   sarama.CompressionGZIP,
+	"snappy": sarama.CompressionSnappy,
+	"lz4":    sarama.CompressionLZ4,
+	"zstd":   sarama.CompressionZSTD,
+}
+
+// sarama keeps a dozen meters for each broker, which nobody reads here, and
+// go-metrics turns them off only for the whole process.
+func init() { metrics.UseNilMetrics = true }
+
+// cluster is what tells one Kafka client from another: destinations that differ
+// in topic, key, format or headers only share a client.
+type cluster struct {
+	addresses       string // sorted, joined by commas
+	acks            sarama.RequiredAcks
+	compression     sarama.CompressionCodec
+	idempotent      bool
+	clientID        string
+	maxMessageBytes int
+	tls             credentials
+	login           login
+}
+
+func (k *Kafka) cluster(tls credentials) cluster {
+	addresses := slices.Sorted(slices.Values(k.Address))
+	acks := kafkaAcks[k.Acks]
+	return cluster{
+		addresses:       strings.Join(slices.Compact(addresses), ","),
+		acks:            acks,
+		compression:     kafkaCompression[k.Compression],
+		idempotent:      k.Idempotent && acks == sarama.WaitForAll,
+		clientID:        k.ClientID,
+		maxMessageBytes: k.MaxMessageBytes,
+		tls:             tls,
+		login:           k.SASL.login(),
+	}
+}
+
+// config is sarama's view of the cluster. What differs from its defaults does
+// for a reason that was paid for.
+func (c cluster) config(w *wire) *sarama.Config {
+	config := sarama.NewConfig()
+	config.ClientID = c.clientID
+	config.Metadata.Full = false // only the topics that are sent to
+	config.Metadata.Retry.Max = 1
+	config.Metadata.Timeout = 15 * time.Second
+
+	config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, w
+	config.Net.ReadTimeout = 15 * time.Second // more than Producer.Timeout, which the broker may use up
+	config.Net.WriteTimeout = 10 * time.Second
+	if tls := c.tls.config(); tls != nil {
+		config.Net.TLS.Enable, config.Net.TLS.Config = true, tls
+	}
+	c.login.apply(w.ctx, config)
+
+	p := &config.Producer
+	p.RequiredAcks = c.acks
+	p.Compression = c.compression
+	p.MaxMessageBytes = c.maxMessageBytes
+	p.Timeout = 10 * time.Second
+	p.Partitioner = sarama.NewMurmur2Partitioner // a key's partition is the one that Java's clients choose
+	p.Return.Successes, p.Return.Errors = true, true
+	p.Flush.MaxMessages = 0 // and no Frequency: a batch is what came while the last was on its way
+	// Attempts are the hub's. What sarama repeats is one attempt over a
+	// connection that broke or to a leader that moved, under the same number,
+	// which is what makes idempotence worth its name; then it gives the record up
+	// and starts a new epoch.
+	p.Retry.Max = 2
+	p.Retry.Backoff = 100 * time.Millisecond
+	p.Retry.MaxBufferLength = 16 << 10
+	p.Retry.MaxBufferBytes = 64 << 20
+	p.Transaction.Retry.Max = 2 // also of asking for the numbers' first
+	if c.idempotent {
+		p.Idempotent = true
+		config.Net.MaxOpenRequests = 1
+	}
+	return config
+}
+
+// dial opens a producer. An idempotent one asks a broker for its number here;
+// the others first speak when there is a record.
+func (c cluster) dial(ctx context.Context) (*producer, error) {
+	w := newWire()
+	defer context.AfterFunc(ctx, w.cut)() // sarama knows no contexts
+	client, err := sarama.NewClient(strings.Split(c.addresses, ","), c.config(w))
+	if err != nil {
+		w.cut()
+		return nil, &kafkaError{classify(err)}
+	}
+	async, err := sarama.NewAsyncProducerFromClient(client)
+	if err != nil {
+		w.cut()
+		_ = client.Close()
+		return nil, &kafkaError{classify(err)}
+	}
+	return newProducer(async, client, w), nil
+}
