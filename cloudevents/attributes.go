@@ -33,6 +33,9 @@ func assign(e *keg.Event, name, value string) error {
 		}
 		e.Time = t
 	default:
+		if len(name) > maxExtensionName {
+			return &keg.InvalidError{Attribute: name[:maxExtensionName], Problem: "begins the name of an extension that is too long"}
+		}
 		if e.Extensions == nil {
 			e.Extensions = make(map[string]string, 4)
 		}

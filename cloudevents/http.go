@@ -2,9 +2,7 @@ package cloudevents
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/kong/keg"
@@ -31,22 +29,18 @@ func ToHTTP(e *keg.Event, format keg.Format) (http.Header, []byte, error) {
 	}
 	switch writtenAs(e, format) {
 	case keg.FormatBinary:
-		set := func(name, value string) {
-			if value != "" {
-				h.Set("Ce-"+name, encodeValue(value))
-			}
-		}
-		each(e, set)
-		setContentType(h, e)
-		return h, e.Data, nil
+		each(e, func(name, value string) { h.Set("Ce-"+name, encodeValue(value)) })
 	case keg.FormatStructured:
 		h.Set("Content-Type", mediaTypeJSON+"; charset=utf-8")
 		return h, AppendJSON(nil, e), nil
 	case keg.FormatRaw:
-		setContentType(h, e)
-		return h, e.Data, nil
+	default:
+		return nil, nil, unknownFormat(format)
 	}
-	return nil, nil, unknownFormat(format)
+	if label := contentType(e); label != "" {
+		h.Set("Content-Type", label)
+	}
+	return h, e.Data, nil
 }
 
 // writtenAs is the format that e is really written in. An event whose data
@@ -68,18 +62,23 @@ func each(e *keg.Event, set func(name, value string)) {
 	set("source", e.Source)
 	set("type", e.Type)
 	for _, name := range [...]string{"subject", "time", "dataschema"} {
-		value, _ := e.Attribute(name)
-		set(name, value)
+		if value, ok := e.Attribute(name); ok {
+			set(name, value)
+		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
+	for _, name := range extensionNames(e) {
 		set(name, e.Extensions[name])
 	}
 }
 
-func setContentType(h http.Header, e *keg.Event) {
-	if e.DataContentType != "" {
-		h.Set("Content-Type", e.DataContentType)
+// contentType is what binary mode and raw data are labelled with. Data without
+// a content type is JSON where it can be (JSON event format, section 3.1), and
+// receivers that know nothing of that rule need to be told.
+func contentType(e *keg.Event) string {
+	if e.DataContentType == "" && len(e.Data) > 0 && isJSON(e.Data) {
+		return "application/json"
 	}
+	return e.DataContentType
 }
 
 func unknownFormat(format keg.Format) error {

@@ -54,7 +54,7 @@ func (d *document) member(rawName, value []byte) error {
 	if value[0] == 'n' {
 		return nil
 	}
-	name := string(rawName)
+	name := attributeName(rawName)
 	if d.has(name) {
 		return &keg.InvalidError{Attribute: name, Problem: "is there twice"}
 	}
@@ -73,6 +73,17 @@ func (d *document) member(rawName, value []byte) error {
 		return err
 	}
 	return assign(d.event, name, text)
+}
+
+// attributeName is name as a string, for the usual ones without a copy.
+func attributeName(name []byte) string {
+	for _, known := range [...]string{"specversion", "id", "source", "type", "subject", "time",
+		"datacontenttype", "dataschema", "data", "data_base64"} {
+		if string(name) == known {
+			return known
+		}
+	}
+	return string(name)
 }
 
 func (d *document) has(name string) bool {

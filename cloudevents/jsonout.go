@@ -115,5 +115,7 @@ func extensionNames(e *keg.Event) []string {
 	if len(e.Extensions) == 0 {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(e.Extensions))
+	names := slices.AppendSeq(make([]string, 0, len(e.Extensions)), maps.Keys(e.Extensions))
+	slices.Sort(names)
+	return names
 }

@@ -34,21 +34,22 @@ type Header struct {
 // be the event's data itself. The record's key is the destination's matter.
 func ToKafka(e *keg.Event, format keg.Format) ([]Header, []byte, error) {
 	headers := make([]Header, 0, 8+len(e.Extensions)+len(e.Headers))
-	add := func(key, value string) {
-		if value != "" {
-			headers = append(headers, Header{key, []byte(value)})
+	add := func(key, value string) { headers = append(headers, Header{key, []byte(value)}) }
+	label := func(contentType string) {
+		if contentType != "" {
+			add("content-type", contentType)
 		}
 	}
 	value := e.Data
 	switch writtenAs(e, format) {
 	case keg.FormatBinary:
 		each(e, func(name, value string) { add("ce_"+name, value) })
-		add("content-type", e.DataContentType)
+		label(contentType(e))
 	case keg.FormatStructured:
-		add("content-type", mediaTypeJSON+"; charset=utf-8")
+		label(mediaTypeJSON + "; charset=utf-8")
 		value = AppendJSON(nil, e)
 	case keg.FormatRaw:
-		add("content-type", e.DataContentType)
+		label(contentType(e))
 	default:
 		return nil, nil, unknownFormat(format)
 	}
@@ -65,7 +66,7 @@ func ToKafka(e *keg.Event, format keg.Format) ([]Header, []byte, error) {
 				value = oneLine(value)
 			}
 			if isFieldText(value) {
-				headers = append(headers, Header{key, []byte(value)})
+				add(key, value)
 			}
 		}
 	}

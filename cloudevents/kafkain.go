@@ -31,8 +31,8 @@ func FromKafka(r *Record) (*keg.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode == unstructured {
-		e.DataContentType = headers.Get("content-type")
+	if contentType := headers.Get("content-type"); mode == unstructured && isAttributeText(contentType) {
+		e.DataContentType = contentType
 	}
 	e.Headers = headers
 	inheritTrace(e, headers)
@@ -114,12 +114,14 @@ func fromPlainRecord(r *Record) *keg.Event {
 		ID:     r.Topic + "-" + strconv.Itoa(int(r.Partition)) + "-" + strconv.FormatInt(r.Offset, 10),
 		Source: "//" + broker + "/" + r.Topic,
 		Type:   "kafka.record",
-		Time:   r.Time,
 		Data:   r.Value,
+	}
+	if year := r.Time.Year(); year > 0 && year < 10000 { // a producer may set any time at all
+		e.Time = r.Time
 	}
 	if len(r.Key) > 0 {
 		key := string(r.Key)
-		if !isFieldText(key) || strings.IndexByte(key, '\t') >= 0 {
+		if !isAttributeText(key) {
 			key = base64.StdEncoding.EncodeToString(r.Key) // an attribute must be text
 		}
 		e.Extensions = map[string]string{"partitionkey": key}

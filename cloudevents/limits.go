@@ -14,10 +14,11 @@ const (
 
 // The limits that nobody sets: an event beyond them is a mistake or an attack.
 const (
-	maxDepth        = 64       // nesting of JSON data
-	maxExtensions   = 256      // of one event
-	maxHeaderFields = 1000     // of one request; Kong shows no more either
-	maxHeaderBytes  = 64 << 10 // of one request, names and values
+	maxDepth         = 64       // nesting of JSON data
+	maxExtensions    = 256      // of one event
+	maxExtensionName = 64       // bytes; what Validate allows, before it is put into any message
+	maxHeaderFields  = 1000     // of one request; Kong shows no more either
+	maxHeaderBytes   = 64 << 10 // of one request, names and values
 )
 
 // errNoReceipt tells of a handler that broke its contract.

@@ -34,7 +34,7 @@ func fromPlain(r *Request, o Options) (*keg.Event, error) {
 	if e.Source == "" {
 		e.Source = requestSource(r)
 	}
-	e.ID = cmp.Or(r.Headers.Get("x-event-id"), inBody.eventID, r.Headers.Get("idempotency-key"), r.ID)
+	e.ID = cmp.Or(r.Headers.Get("x-event-id"), inBody.eventID, idempotencyKey(r.Headers), r.ID)
 	if e.ID == "" {
 		e.ID = newID()
 	}
@@ -47,6 +47,15 @@ func fromPlain(r *Request, o Options) (*keg.Event, error) {
 		e.Time = time.Now().UTC()
 	}
 	return e, nil
+}
+
+// idempotencyKey is that header, if it can be an id. Unlike X-Event-Id it was
+// not meant for KEG, so that one which cannot is no mistake.
+func idempotencyKey(h keg.Headers) string {
+	if key := h.Get("idempotency-key"); isAttributeText(key) {
+		return key
+	}
+	return ""
 }
 
 // requestSource names a request's origin by its address, `//host/path`.

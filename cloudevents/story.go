@@ -31,6 +31,9 @@ func appendStory(dst []byte, e *keg.Event) []byte {
 	return dst
 }
 
+// isAttributeText reports whether s may be the value of an attribute.
+func isAttributeText(s string) bool { return oneLine(s) == s }
+
 // oneLine makes text fit for a CloudEvents String and for any header: whatever
 // controls a terminal or ends a line becomes a space.
 func oneLine(s string) string {

@@ -31,7 +31,7 @@ func inheritTrace(e *keg.Event, h keg.Headers) {
 		e.Extensions = make(map[string]string, 2)
 	}
 	e.Extensions[traceparent] = parents[0]
-	if state := strings.Join(h[tracestate], ","); state != "" && isFieldText(state) && strings.IndexByte(state, '\t') < 0 {
+	if state := strings.Join(h[tracestate], ","); state != "" && isAttributeText(state) {
 		e.Extensions[tracestate] = state
 	}
 }
