@@ -4,6 +4,9 @@ import (
 	"context"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/kong/keg"
 	"github.com/kong/keg/sinks/sinktest"
 )
@@ -18,11 +21,15 @@ func TestKafkaKeepsTheContractOfASink(t *testing.T) {
 func kafkaTarget(t *testing.T, server *kafkaServer) *sinktest.Target {
 	pool := newPool(t)
 	return &sinktest.Target{
-		Type:     "kafka",
-		Open:     pool.Open,
-		Settings: func() keg.Settings { return server.settings("orders") },
-		Wire:     server.wire,
-		Formats:  kafkaKind().Formats,
+		Type: "kafka",
+		Open: pool.Open,
+		Settings: func() keg.Settings {
+			settings := server.settings("orders")
+			settings.MaxMessageBytes = 2 << 20
+			return settings
+		},
+		Wire:    server.wire,
+		Formats: kafkaKind().Formats,
 		Arrived: func(ctx context.Context) ([]sinktest.Arrival, error) {
 			records, err := server.records(ctx, "orders")
 			var arrivals []sinktest.Arrival
@@ -35,6 +42,55 @@ func kafkaTarget(t *testing.T, server *kafkaServer) *sinktest.Target {
 			}
 			return arrivals, err
 		},
-		FixedHeaders: true,
+		Headers:  true,
+		Refusals: kafkaRefusals(server),
 	}
+}
+
+func kafkaRefusals(server *kafkaServer) []sinktest.Refusal {
+	// answers makes the broker answer the next records with an error's code.
+	answers := func(name string, code int16) sinktest.Refusal {
+		return sinktest.Refusal{
+			Name: name,
+			Begin: func() {
+				server.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+					return refuseRecords(r.(*kmsg.ProduceRequest), code), nil, true
+				})
+			},
+		}
+	}
+	return []sinktest.Refusal{
+		answers("the broker finds the record too large", kerr.MessageTooLarge.Code),
+		answers("the broker finds the record invalid", kerr.InvalidRecord.Code),
+		answers("not authorized for the topic", kerr.TopicAuthorizationFailed.Code),
+		answers("a policy forbids it", kerr.PolicyViolation.Code),
+		{
+			Name:  "a record larger than max_message_bytes",
+			Event: func(e *keg.Event) { e.Data = make([]byte, 2<<20) },
+		},
+		{
+			Name:     "an attribute that no topic may hold",
+			Settings: func() keg.Settings { return server.settings("orders-{type}") },
+			Event:    func(e *keg.Event) { e.Type = "a/b" },
+		},
+		{
+			Name:     "no attribute for the topic",
+			Settings: func() keg.Settings { return server.settings("orders-{nowhere}") },
+		},
+	}
+}
+
+func refuseRecords(r *kmsg.ProduceRequest, code int16) *kmsg.ProduceResponse {
+	answer := r.ResponseKind().(*kmsg.ProduceResponse)
+	for _, topic := range r.Topics {
+		t := kmsg.NewProduceResponseTopic()
+		t.Topic, t.TopicID = topic.Topic, topic.TopicID
+		for _, partition := range topic.Partitions {
+			p := kmsg.NewProduceResponseTopicPartition()
+			p.Partition, p.ErrorCode = partition.Partition, code
+			t.Partitions = append(t.Partitions, p)
+		}
+		answer.Topics = append(answer.Topics, t)
+	}
+	return answer
 }

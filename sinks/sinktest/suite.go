@@ -1,8 +1,8 @@
 package sinktest
 
 import (
-	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +10,7 @@ import (
 )
 
 // patience bounds what must happen soon, on a machine that is busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // Run holds the type that start brings up to the contract of [keg.Sink]. Start
 // is called once for each property, and cleans up by t.Cleanup.
@@ -28,64 +28,102 @@ type property struct {
 
 var properties = []property{
 	{"what Send said yes to has arrived", arrives},
-}
-
-func arrives(t *testing.T, target *Target) {
-	sink := open(t, target, nil)
-	e := event("arrives", []byte(`{"n":1}`))
-	if err := send(t, sink, e); err != nil {
-		t.Fatalf("Send: %v", err)
-	}
-	got := arrived(t, target)
-	if len(got) != 1 {
-		t.Fatalf("%d arrived, want 1", len(got))
-	}
-	if !bytes.Contains(got[0].Body, e.Data) {
-		t.Errorf("body %q, want the data %q in it", got[0].Body, e.Data)
-	}
+	{"an event survives each format", survivesFormats},
+	{"Send may be called by many at once", concurrently},
+	{"large events arrive", large},
+	{"the destination's headers and the event's go along", headers},
+	{"Send leaves the event as it was", untouched},
+	{"a Send whose context has ended does nothing", endedBefore},
+	{"a Send ends with its context", endedDuring},
+	{"a destination that was never there is a transient error, and comes back", neverThere},
+	{"a destination that goes away is a transient error, and comes back", goesAway},
+	{"a destination that hangs is an error by the deadline, and comes back", hangs},
+	{"a refusal is permanent", refuses},
+	{"an unused sink closes", unused},
+	{"a closed sink leaves nothing running", leavesNothing},
+	{"a sink closes while its destination hangs", closesHanging},
 }
 
 // open makes a sink for the target, changed by change if there is one, and
 // closes it with the test.
 func open(t *testing.T, target *Target, change func(d *keg.Destination)) keg.Sink {
 	t.Helper()
-	d := destination(target)
-	if change != nil {
-		change(d)
-	}
-	sink, err := target.Open(d)
-	if err != nil {
-		t.Fatalf("Open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := sink.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
+	sink := openLeft(t, target, change)
+	t.Cleanup(func() { closeSink(t, sink) })
 	return sink
 }
 
-func destination(target *Target) *keg.Destination {
+// openLeft is open for a test that closes the sink itself.
+func openLeft(t *testing.T, target *Target, change func(d *keg.Destination)) keg.Sink {
+	t.Helper()
 	settings := target.Settings()
-	return &keg.Destination{
+	d := &keg.Destination{
 		Type:     target.Type,
 		Name:     settings.Label(),
 		Timeout:  patience,
 		Format:   target.Formats[0],
 		Settings: settings,
 	}
+	if change != nil {
+		change(d)
+	}
+	if strings.Contains(d.Settings.Label(), Secret) {
+		t.Errorf("the label %q holds a secret", d.Settings.Label())
+	}
+	sink, err := target.Open(d)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return sink
 }
 
+func closeSink(t *testing.T, sink keg.Sink) {
+	t.Helper()
+	start := time.Now()
+	if err := sink.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if took := time.Since(start); took > patience/2 {
+		t.Errorf("Close took %v", took)
+	}
+}
+
+// send makes one attempt with much time, and checks that its error is fit to
+// be shown.
 func send(t *testing.T, sink keg.Sink, e *keg.Event) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	return sendWithin(t, sink, e, patience)
+}
+
+func sendWithin(t *testing.T, sink keg.Sink, e *keg.Event, limit time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	return sink.Send(ctx, e)
+	err := sink.Send(ctx, e)
+	presentable(t, err)
+	return err
+}
+
+// presentable checks what holds for every error that a sink returns.
+func presentable(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if strings.Contains(err.Error(), Secret) {
+		t.Errorf("an error holds a secret: %q", err)
+	}
+	if strings.ContainsAny(err.Error(), "\r\n\x00") {
+		t.Errorf("an error has more than one line: %q", err)
+	}
+	if len(err.Error()) > 2000 {
+		t.Errorf("an error is %d bytes long", len(err.Error()))
+	}
 }
 
 func arrived(t *testing.T, target *Target) []Arrival {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	got, err := target.Arrived(ctx)
 	if err != nil {
@@ -94,12 +132,22 @@ func arrived(t *testing.T, target *Target) []Arrival {
 	return got
 }
 
+// times counts what arrived, by event id.
+func times(t *testing.T, target *Target) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for _, a := range arrived(t, target) {
+		counts[a.Event.ID]++
+	}
+	return counts
+}
+
 // event is a legal event with something in every attribute that a wire form
 // could lose.
 func event(id string, data []byte) *keg.Event {
 	return &keg.Event{
 		ID:              id,
-		Source:          "/sinktest/ä%20b",
+		Source:          "/sinktest/%C3%A4%20b",
 		Type:            "sinktest.event",
 		Subject:         "a \"quoted\" % subject, ü",
 		Time:            time.Date(2026, 1, 31, 12, 30, 15, 123456789, time.UTC),

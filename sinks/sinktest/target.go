@@ -23,15 +23,16 @@ type Target struct {
 	Settings func() keg.Settings
 	// Wire is the listener of the server.
 	Wire *Wire
-	// Arrived returns all that has arrived so far, in any order, without
-	// waiting. It works while the wire is cut.
+	// Arrived returns all that has arrived so far, in any order. The suite asks
+	// while the wire is whole.
 	Arrived func(ctx context.Context) ([]Arrival, error)
 	// Formats are those to be tried.
 	Formats []keg.Format
 	// Refusals are the ways in which this type says no for good.
 	Refusals []Refusal
-	// FixedHeaders tells that the type writes the destination's headers.
-	FixedHeaders bool
+	// Headers tells that the type writes headers: the destination's own, and
+	// those that the event brings.
+	Headers bool
 }
 
 // Refusal is one way in which a destination says no for good.
