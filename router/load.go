@@ -1,0 +1,102 @@
+package router
+
+import (
+	"github.com/kong/keg/router/strict"
+)
+
+// document is the top level of routes.yaml.
+type document struct {
+	Routes    strict.Raw    `keg:"routes,required" doc:"The routes, in order." ref:"routes"`
+	Defaults  strict.Raw    `keg:"defaults" doc:"Settings that every destination inherits." ref:"defaults"`
+	Unmatched strict.Raw    `keg:"unmatched" doc:"What becomes of an event that no route takes: accept, reject, or a list of destinations." ref:"unmatched"`
+	Sources   strict.NotYet `keg:"sources"`
+}
+
+// Parse compiles a table from YAML or JSON. name stands for the file in the
+// places of errors, which are an [Errors].
+func Parse(name string, text []byte, o Options) (*Table, error) {
+	return parse(name, text, o, false)
+}
+
+// ParseRoutes is Parse for a text that may also be the bare list of routes, as
+// a plugin's configuration holds it.
+func ParseRoutes(name string, text []byte, o Options) (*Table, error) {
+	return parse(name, text, o, true)
+}
+
+func parse(name string, text []byte, o Options, bare bool) (*Table, error) {
+	if o.MaxAttempts == 0 {
+		o.MaxAttempts = 3
+	}
+	top, err := strict.Read(name, text)
+	if err != nil {
+		return nil, err
+	}
+	c := newCompiler(strict.NewDecoder(name, strict.Options{LookupEnv: o.LookupEnv, ReadFile: o.ReadFile}), o)
+	var doc document
+	empty := top.IsMapping() && top.Len() == 0
+	switch {
+	case bare && (top.IsList() || empty):
+		doc.Routes.Place = top
+	case top.IsList():
+		c.Fail(top, "must be a mapping of keys to values: put the list under `routes:`")
+	default:
+		c.Struct([]any{&doc}, top)
+	}
+	t := c.table(doc)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// compiler turns the places of a document into a table. Whatever it cannot
+// make sense of it notes as a problem, and goes on.
+type compiler struct {
+	*strict.Decoder
+	destinations destinations
+	names        map[string]*strict.Place // of routes, to where they were given
+	current      *Route                   // which a `when` belongs to
+}
+
+func newCompiler(d *strict.Decoder, o Options) *compiler {
+	return &compiler{Decoder: d, destinations: destinations{types: o.Types, maxAttempts: o.MaxAttempts}, names: map[string]*strict.Place{}}
+}
+
+func (c *compiler) table(doc document) *Table {
+	t := &Table{}
+	if doc.Defaults.Set() {
+		c.defaults(doc.Defaults.Place)
+	}
+	if doc.Routes.Set() {
+		items := c.Items(doc.Routes.Place)
+		t.routes = make([]*Route, 0, len(items))
+		for i := range items {
+			t.routes = append(t.routes, c.route(&items[i]))
+		}
+	}
+	if doc.Unmatched.Set() {
+		t.unmatched = c.unmatched(doc.Unmatched.Place)
+	}
+	if c.Failed() > 0 {
+		return nil
+	}
+	t.index = newIndex(t.routes)
+	t.needs = needsOf(t.routes)
+	return t
+}
+
+func (c *compiler) unmatched(p *strict.Place) Unmatched {
+	if p.IsList() {
+		return Unmatched{Destinations: c.list(p, nil)}
+	}
+	text, ok := c.Text(p)
+	switch {
+	case !ok:
+	case text.Value == "reject":
+		return Unmatched{Reject: true}
+	case text.Value != "accept":
+		c.Fail(p, "must be accept, reject, or a list of destinations, not %s", text)
+	}
+	return Unmatched{}
+}

@@ -1,0 +1,82 @@
+package router
+
+import (
+	"github.com/kong/keg/router/strict"
+)
+
+// routeKeys are a route's keys as the document has them.
+type routeKeys struct {
+	Name         string        `keg:"name,required" doc:"What people know the route by; no two share one."`
+	Description  string        `keg:"description" doc:"What the route is for."`
+	Enabled      bool          `keg:"enabled" default:"true" doc:"Whether the route takes events."`
+	Match        strict.Raw    `keg:"match,required" doc:"What the route takes; {} is everything." ref:"match"`
+	Destinations strict.Raw    `keg:"destinations,required" doc:"Where the route's events go." ref:"destinations"`
+	Final        bool          `keg:"final" doc:"Whether a matching event is shown to no later route."`
+	DeadLetter   strict.Raw    `keg:"dead_letter" doc:"The destination of what another one did not take." ref:"destination"`
+	Retry        retryKeys     `keg:"retry" doc:"How deliveries of this route are tried again."`
+	Transform    strict.NotYet `keg:"transform"`
+	Schema       strict.NotYet `keg:"schema"`
+	Ordered      strict.NotYet `keg:"ordered"`
+}
+
+// maxName bounds a name that ends up in every log line and answer.
+const maxName = 200
+
+func (c *compiler) route(p *strict.Place) *Route {
+	var keys routeKeys
+	c.Struct([]any{&keys}, p)
+	r := &Route{Name: keys.Name, Description: keys.Description, Enabled: keys.Enabled, Final: keys.Final, Line: p.Line()}
+	c.name(p, r)
+	if keys.Match.Set() {
+		c.current = r
+		r.match = c.match(keys.Match.Place, "")
+	}
+	inherited := p.Select("retry")
+	if keys.Destinations.Set() {
+		r.Destinations = c.list(keys.Destinations.Place, inherited)
+	}
+	if keys.DeadLetter.Set() {
+		r.DeadLetter = c.destination(keys.DeadLetter.Place, inherited)
+	}
+	return r
+}
+
+func (c *compiler) name(p *strict.Place, r *Route) {
+	at := p.Member("name")
+	if at == nil {
+		return
+	}
+	switch first, twice := c.names[r.Name]; {
+	case r.Name == "":
+		if !at.IsNull() {
+			c.blank(at)
+		}
+		return
+	case len(r.Name) > maxName:
+		c.Fail(at, "must not be longer than %d bytes", maxName)
+	case hasControl(r.Name):
+		c.Fail(at, "must not have control characters")
+	case twice:
+		c.Fail(at, "two routes have this name: the other one stands on line %d, this one on line %d", first.Line(), at.Line())
+	}
+	c.names[r.Name] = at
+}
+
+// blank says that a text is empty, where nobody has said worse of it.
+func (c *compiler) blank(at *strict.Place) {
+	before := c.Failed()
+	if text, ok := c.Text(at); ok && text.Value == "" {
+		c.Fail(at, "must not be empty")
+	} else if !ok {
+		c.Forget(before)
+	}
+}
+
+func hasControl(text string) bool {
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] == 0x7F {
+			return true
+		}
+	}
+	return false
+}
