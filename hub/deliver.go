@@ -1,0 +1,66 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kong/keg"
+)
+
+// deliver sends e to all outlets at once and waits for all of them. The room
+// that was taken at each is given back as its delivery ends.
+func (p *Port) deliver(ctx context.Context, e *keg.Event, outlets []*outlet) []keg.Delivery {
+	if len(outlets) == 0 {
+		return nil
+	}
+	deliveries := make([]keg.Delivery, len(outlets))
+	size := weight(e)
+	if len(outlets) > 1 {
+		var others sync.WaitGroup
+		defer others.Wait()
+		for i, o := range outlets[1:] {
+			others.Go(func() { deliveries[i+1] = p.deliverTo(ctx, e, size, o) })
+		}
+	}
+	deliveries[0] = p.deliverTo(ctx, e, size, outlets[0]) // on the caller's own goroutine
+	return deliveries
+}
+
+// deliverTo is one delivery, to its end.
+func (p *Port) deliverTo(ctx context.Context, e *keg.Event, size int64, o *outlet) keg.Delivery {
+	start := time.Now()
+	out := try(ctx, o, e)
+	p.hub.admission.free(o.lane, size)
+	d := keg.Delivery{
+		Route: o.route, Destination: o.destination,
+		Attempts: out.attempts, Took: time.Since(start), Err: out.err,
+	}
+	stats := &p.hub.stats
+	stats.attempts.Add(int64(out.attempts))
+	if out.err == nil {
+		stats.delivered.Add(1)
+		return d
+	}
+	stats.failed.Add(1)
+	if fault, ok := errors.AsType[*PanicError](out.err); ok {
+		p.hub.panicked(place(o.route, o.destination), e.ID, fault)
+	}
+	if o.deadLetter != nil && p.buries(out.ending) {
+		d.DeadLettered = p.bury(ctx, e, o, out)
+	}
+	return d
+}
+
+// failure is the error of a receipt whose deliveries did not all end well.
+func failure(deliveries []keg.Delivery) error {
+	var errs []error
+	for _, d := range deliveries {
+		if d.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", d.Destination.Name, d.Err))
+		}
+	}
+	return errors.Join(errs...)
+}

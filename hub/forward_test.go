@@ -1,0 +1,65 @@
+package hub
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kong/keg"
+)
+
+func TestForwardedHeaders(t *testing.T) {
+	headers := func() keg.Headers {
+		return keg.Headers{
+			"authorization": {"Bearer s3cret"}, "cookie": {"a=b"}, "x-tenant": {"7", "8"}, "keg-dlq-reason": {"forged"},
+			"connection": {"close, X-Hop"}, "x-hop": {"1"},
+		}
+	}
+	tests := []struct {
+		name  string
+		names []string
+		want  keg.Headers
+	}{
+		{"none is forwarded unless it is named", nil, nil},
+		{"a named one, with all its values, whatever the case", []string{"X-Tenant"}, keg.Headers{"x-tenant": {"7", "8"}}},
+		{"credentials when they are named", []string{"authorization", "x-tenant"},
+			keg.Headers{"authorization": {"Bearer s3cret"}, "x-tenant": {"7", "8"}}},
+		{"one that Connection names is of one hop, named or not", []string{"x-hop"}, nil},
+		{"one that is absent is no header", []string{"x-absent"}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f, err := parseForward(test.names)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := event("1")
+			e.Headers = headers()
+			got := f.strip(e)
+			if diff := cmp.Diff(test.want, got.Headers); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(headers(), e.Headers); diff != "" {
+				t.Errorf("the caller's event was changed:\n%s", diff)
+			}
+			if got.ID != e.ID || string(got.Data) != string(e.Data) {
+				t.Error("more than the headers was changed")
+			}
+		})
+	}
+}
+
+func TestHeadersThatCannotBeForwarded(t *testing.T) {
+	for _, name := range []string{"*", "", "x y", "x:y", "X\r\nY", "Connection", "transfer-encoding", "Host", "content-type", "CE-id", "Keg-Dlq-Reason"} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseForward([]string{"x-fine", name})
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Errorf("%q goes over two lines", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,136 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/router"
+)
+
+// The bounds that hold where [Options] says nothing else. An event is at most
+// 1 MiB by default, and mostly about 1 KiB.
+const (
+	DefaultInFlight      = 10_000
+	DefaultInFlightBytes = 256 << 20
+)
+
+// Opener opens sinks; package sinks has the one for production.
+type Opener interface {
+	// Open does not dial.
+	Open(*keg.Destination) (keg.Sink, error)
+}
+
+// Options say what a hub stands on.
+type Options struct {
+	// Sinks opens what events are delivered to.
+	Sinks Opener
+	// Log hears what no sender is told: lost events, dead letters that could not
+	// be written, faults. Nil: nobody.
+	Log *slog.Logger
+	// MaxInFlight bounds the deliveries under way, and MaxInFlightBytes the bytes
+	// of their events; 0 means the default.
+	MaxInFlight      int
+	MaxInFlightBytes int64
+	// Observe, if not nil, is called once for each event after its deliveries
+	// have ended, by many goroutines at once. The sender waits for it.
+	Observe func(Trace)
+}
+
+// Hub routes events and delivers them. It is safe for concurrent use.
+type Hub struct {
+	sinks     Opener
+	log       *slog.Logger
+	observer  func(Trace)
+	admission admission
+	losses    lossLog
+	stats     counters
+
+	node atomic.Pointer[wiring] // the node's table
+
+	mu     sync.Mutex // guards what follows, and every change of node
+	lanes  map[string]*lane
+	ports  map[*Port]struct{}
+	closed bool
+}
+
+// New returns a hub whose node has an empty table.
+func New(o Options) *Hub {
+	h := &Hub{
+		sinks: o.Sinks, log: o.Log, observer: o.Observe,
+		lanes: map[string]*lane{}, ports: map[*Port]struct{}{},
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.losses = lossLog{h.log, rate.Sometimes{First: 10, Interval: 10 * time.Second}}
+	h.admission.maxDeliveries, h.admission.maxBytes = int64(o.MaxInFlight), o.MaxInFlightBytes
+	if o.MaxInFlight <= 0 {
+		h.admission.maxDeliveries = DefaultInFlight
+	}
+	if o.MaxInFlightBytes <= 0 {
+		h.admission.maxBytes = DefaultInFlightBytes
+	}
+	empty, _ := h.wire(router.Empty()) // has nothing to open
+	h.node.Store(empty)
+	return h
+}
+
+// SetTable makes table the node's: every port without a table of its own uses
+// it from its next event on, and events under way finish on the old one, whose
+// sinks close after the last. On an error the old table stays.
+func (h *Hub) SetTable(table *router.Table) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return errClosed
+	}
+	for p := range h.ports {
+		if p.own == nil && p.ack == keg.AckDelivered {
+			if err := acknowledged(table); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	// Opened before the old ones close, so that what both name stays connected.
+	next, err := h.wire(table)
+	if err != nil {
+		return err
+	}
+	h.node.Swap(next).retire()
+	return nil
+}
+
+// Close shuts every port, waits for what is in flight until ctx ends, and gives
+// all sinks back. What it had to leave unfinished is in its error.
+func (h *Hub) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	ports := make([]*Port, 0, len(h.ports))
+	for p := range h.ports {
+		ports = append(ports, p)
+	}
+	h.mu.Unlock()
+
+	errs := make([]error, len(ports))
+	var all sync.WaitGroup
+	for i, p := range ports {
+		all.Go(func() { errs[i] = p.Close(ctx) })
+	}
+	all.Wait()
+	select {
+	case <-h.node.Load().retire():
+	case <-ctx.Done():
+	case <-time.After(cutGrace):
+	}
+	return errors.Join(errs...)
+}
+
+var errClosed = errors.New("the hub is closed")

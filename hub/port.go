@@ -1,0 +1,153 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/router"
+)
+
+const (
+	// DefaultTimeout is a port's budget for an event where nothing else is said.
+	DefaultTimeout = 10 * time.Second
+	// cutGrace is how long Close waits for sinks to heed the end of their
+	// context.
+	cutGrace = time.Second
+)
+
+// PortOptions say what one entry does with the events that come in by it.
+type PortOptions struct {
+	// Name tells the entry apart in logs and traces: "event-router", "http".
+	Name string
+	// Table is the port's own; nil means the node's, whichever that is when an
+	// event comes.
+	Table *router.Table
+	// Ack is what the entry promises; "" means delivered.
+	Ack keg.Ack
+	// Timeout bounds all attempts at one call's events; 0 means 10 s.
+	Timeout time.Duration
+	// ForwardHeaders names the headers that travel on with the event; routes
+	// look at all of them whatever it says.
+	ForwardHeaders []string
+}
+
+// Port is one entry's way in. It is safe for concurrent use.
+type Port struct {
+	hub     *Hub
+	name    string
+	ack     keg.Ack
+	timeout time.Duration
+	forward forward
+	own     *wiring // nil: the node's
+
+	inside gate // events
+	// background is the life of deliveries that nobody waits for.
+	background context.Context
+	cut        context.CancelFunc
+}
+
+// Open returns a port, or every reason why it cannot keep what it would
+// promise.
+func (h *Hub) Open(o PortOptions) (*Port, error) {
+	switch o.Ack {
+	case "":
+		o.Ack = keg.AckDelivered
+	case keg.AckDelivered, keg.AckNone:
+	case keg.AckStored:
+		return nil, fmt.Errorf("ack: stored needs persistence, which this node does not have; use delivered or none")
+	default:
+		return nil, fmt.Errorf("ack: %q is none of delivered, stored, none", o.Ack)
+	}
+	switch {
+	case o.Timeout == 0:
+		o.Timeout = DefaultTimeout
+	case o.Timeout < 0:
+		return nil, fmt.Errorf("timeout: must be longer than 0, not %v", o.Timeout)
+	}
+	forward, err := parseForward(o.ForwardHeaders)
+	if err != nil {
+		return nil, err
+	}
+	p := &Port{hub: h, name: o.Name, ack: o.Ack, timeout: o.Timeout, forward: forward}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, errClosed
+	}
+	table := o.Table
+	if table == nil {
+		table = h.node.Load().table
+	}
+	if o.Ack == keg.AckDelivered {
+		if err := acknowledged(table); err != nil {
+			return nil, err
+		}
+	}
+	if o.Table != nil {
+		if p.own, err = h.wire(o.Table); err != nil {
+			return nil, err
+		}
+	}
+	p.background, p.cut = context.WithCancel(context.Background())
+	h.ports[p] = struct{}{}
+	return p, nil
+}
+
+// enter returns the wiring that the next event uses, entered; nil where the
+// port is shut.
+func (p *Port) enter() *wiring {
+	if !p.inside.enter() {
+		return nil
+	}
+	for {
+		w := p.own
+		if w == nil {
+			w = p.hub.node.Load()
+		}
+		if w.enter() {
+			return w
+		}
+		if w == p.own || w == p.hub.node.Load() { // shut for good, not swapped
+			p.inside.leave()
+			return nil
+		}
+	}
+}
+
+func (p *Port) leave(w *wiring) {
+	w.leave()
+	p.inside.leave()
+}
+
+// Close lets no further event in and waits for those inside. When ctx ends
+// first it cuts short the deliveries that nobody waits for, which counts them
+// as lost; the others end by their own timeout, and their senders hear how.
+// Sinks close after the last event, at once or, then, later.
+func (p *Port) Close(ctx context.Context) error {
+	empty := p.inside.shut()
+	var err error
+	select {
+	case <-empty:
+	case <-ctx.Done():
+		p.cut()
+		select {
+		case <-empty:
+		case <-time.After(cutGrace):
+		}
+		err = fmt.Errorf("%s: not all that was in flight could be finished: %w", p.name, context.Cause(ctx))
+	}
+	p.cut()
+	if p.own != nil {
+		select {
+		case <-p.own.retire():
+		case <-time.After(cutGrace):
+		}
+	}
+	p.hub.mu.Lock()
+	delete(p.hub.ports, p)
+	p.hub.mu.Unlock()
+	return err
+}

@@ -1,0 +1,171 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/router"
+)
+
+// wiring is a route table with every destination's sink open. Events are inside
+// its gate, so that sinks close after the last event that knew the table.
+type wiring struct {
+	gate
+	table     *router.Table
+	paths     map[*router.Route]*path
+	unmatched path
+	reject    bool
+
+	outlets []*outlet // all of them, dead-letter destinations too
+	retire  func() <-chan struct{}
+}
+
+// path is where one route's events go.
+type path struct {
+	routes  []string // the route's name alone; shared by receipts, never changed
+	outlets []*outlet
+}
+
+// wire opens a sink for each destination of table. It opens all or none, and
+// reports every destination that cannot be opened. h.mu is held.
+func (h *Hub) wire(table *router.Table) (*wiring, error) {
+	w := &wiring{table: table, paths: make(map[*router.Route]*path, len(table.Routes()))}
+	var errs []error
+	open := func(route string, d *keg.Destination) *outlet {
+		sink, err := h.sinks.Open(d)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", place(route, d), err))
+			return &outlet{}
+		}
+		o := &outlet{route: route, destination: d, sink: sink, lane: h.lane(d)}
+		w.outlets = append(w.outlets, o)
+		return o
+	}
+	for _, r := range table.Routes() {
+		if !r.Enabled {
+			continue
+		}
+		p := &path{routes: []string{r.Name}}
+		var dead *outlet
+		if r.DeadLetter != nil {
+			dead = open(r.Name, r.DeadLetter)
+		}
+		for _, d := range r.Destinations {
+			o := open(r.Name, d)
+			o.deadLetter = dead
+			p.outlets = append(p.outlets, o)
+		}
+		w.paths[r] = p
+	}
+	unmatched := table.Unmatched()
+	w.reject = unmatched.Reject
+	for _, d := range unmatched.Destinations {
+		w.unmatched.outlets = append(w.unmatched.outlets, open("", d))
+	}
+	w.retire = sync.OnceValue(func() <-chan struct{} { return h.retire(w) })
+	if len(errs) > 0 {
+		w.retire()
+		return nil, errors.Join(errs...)
+	}
+	return w, nil
+}
+
+// owed returns the names of the routes that take e, and the outlets it is owed
+// to.
+func (w *wiring) owed(e *keg.Event) ([]string, []*outlet) {
+	var room [8]*router.Route
+	routes := w.table.Match(e, room[:0])
+	switch len(routes) {
+	case 0:
+		return nil, w.unmatched.outlets
+	case 1:
+		p := w.paths[routes[0]]
+		return p.routes, p.outlets
+	}
+	names := make([]string, 0, len(routes))
+	var outlets []*outlet
+	for _, r := range routes {
+		names = append(names, r.Name)
+		outlets = append(outlets, w.paths[r].outlets...)
+	}
+	return names, outlets
+}
+
+// retire lets no further event in, closes the sinks after the last one, and
+// closes the channel that it returns after that.
+func (h *Hub) retire(w *wiring) <-chan struct{} {
+	closed := make(chan struct{})
+	empty := w.shut()
+	go func() {
+		defer close(closed)
+		<-empty
+		for _, o := range w.outlets {
+			if err := o.sink.Close(); err != nil {
+				h.log.Warn("a destination did not close well", slog.String("route", o.route),
+					slog.String("destination", o.destination.Name), slog.Any("error", err))
+			}
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, o := range w.outlets {
+			h.leaveLane(o)
+		}
+	}()
+	return closed
+}
+
+// lane returns what is in flight to d, as every route that names d sees it.
+// h.mu is held.
+func (h *Hub) lane(d *keg.Destination) *lane {
+	label := d.Settings.Label()
+	l := h.lanes[label]
+	if l == nil {
+		l = &lane{label: label}
+		h.lanes[label] = l
+	}
+	l.users++
+	return l
+}
+
+func (h *Hub) leaveLane(o *outlet) {
+	if o.lane.users--; o.lane.users == 0 {
+		delete(h.lanes, o.lane.label)
+	}
+}
+
+// acknowledged refuses a table with destinations that cannot keep what
+// [keg.AckDelivered] promises. A dead letter that nobody acknowledges would be
+// such a promise too.
+func acknowledged(table *router.Table) error {
+	var errs []error
+	check := func(route string, d *keg.Destination) {
+		if d != nil && !d.Settings.Acknowledges() {
+			errs = append(errs, fmt.Errorf("%s: it does not acknowledge what it takes, so `ack: delivered` cannot be kept; "+
+				"let it acknowledge (Kafka: acks all or leader; MQTT: qos 1 or 2), or use `ack: none`", place(route, d)))
+		}
+	}
+	for _, r := range table.Routes() {
+		if !r.Enabled {
+			continue
+		}
+		for _, d := range r.Destinations {
+			check(r.Name, d)
+		}
+		check(r.Name, r.DeadLetter)
+	}
+	for _, d := range table.Unmatched().Destinations {
+		check("", d)
+	}
+	return errors.Join(errs...)
+}
+
+// place names a destination of a table for whoever wrote it.
+func place(route string, d *keg.Destination) string {
+	if route == "" {
+		return fmt.Sprintf("unmatched: destination %q", d.Name)
+	}
+	return fmt.Sprintf("route %q: destination %q", route, d.Name)
+}
