@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"mime"
@@ -31,12 +32,14 @@ const (
 // redirects among them. The error shows the status and the beginning of a
 // textual body, in which every string of hide is masked.
 func judgeAnswer(resp *http.Response, now time.Time, hide func() []string) error {
-	body := readAnswer(resp.Body)
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
+		readAnswer(resp.Body, io.Discard)
 		return nil
 	}
+	var body bytes.Buffer
+	readAnswer(resp.Body, &body)
 	err := fmt.Errorf("answered %s", describeStatus(resp.StatusCode))
-	if text := excerpt(resp.Header.Get("Content-Type"), body, hide); text != "" {
+	if text := excerpt(resp.Header.Get("Content-Type"), body.Bytes(), hide); text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
 	switch resp.StatusCode {
@@ -55,15 +58,14 @@ func judgeAnswer(resp *http.Response, now time.Time, hide func() []string) error
 // readAnswer reads to the limits and closes. A body read to its end gives the
 // connection back; a longer one costs the connection. What goes wrong here is
 // no matter: the status has come, and it is the answer.
-func readAnswer(body io.ReadCloser) []byte {
+func readAnswer(body io.ReadCloser, into io.Writer) {
 	if body == http.NoBody {
-		return nil
+		return
 	}
 	defer func() { _ = body.Close() }()
 	// Close may be called beside a Read, and ends it.
 	defer time.AfterFunc(answerTime, func() { _ = body.Close() }).Stop()
-	b, _ := io.ReadAll(io.LimitReader(body, maxAnswer))
-	return b
+	_, _ = io.Copy(into, io.LimitReader(body, maxAnswer))
 }
 
 func describeStatus(code int) string {
