@@ -17,9 +17,8 @@ import (
 // clause is one condition on an event.
 type clause interface {
 	holds(v *view) bool
-	// why returns the first condition that did not hold; it is asked only of a
-	// clause that does not.
-	why(v *view) failure
+	// why returns the first condition that does not hold, or nil where all do.
+	why(v *view) *failure
 	// cost orders clauses: the cheap ones are asked first.
 	cost() int
 }
