@@ -203,15 +203,7 @@ func (c *compiler) format(p *strict.Place, dt keg.DestinationType, format string
 	if at == nil {
 		at = p
 	}
-	c.Fail(at, "%s destinations have no format %s: use one of %s", dt.Name, format, joined(dt.Formats))
-}
-
-func joined(formats []keg.Format) string {
-	words := make([]string, len(formats))
-	for i, f := range formats {
-		words[i] = string(f)
-	}
-	return strings.Join(words, ", ")
+	c.Fail(at, "%s destinations have no format %s: use one of %s", dt.Name, format, strings.Join(words(dt.Formats), ", "))
 }
 
 func (c *compiler) headers(p *strict.Place, headers map[string]keg.Secret) {

@@ -48,9 +48,6 @@ func (c *compiler) name(p *strict.Place, r *Route) {
 	}
 	switch first, twice := c.names[r.Name]; {
 	case r.Name == "":
-		if !at.IsNull() {
-			c.blank(at)
-		}
 		return
 	case len(r.Name) > maxName:
 		c.Fail(at, "must not be longer than %d bytes", maxName)
@@ -60,16 +57,6 @@ func (c *compiler) name(p *strict.Place, r *Route) {
 		c.Fail(at, "two routes have this name: the other one stands on line %d, this one on line %d", first.Line(), at.Line())
 	}
 	c.names[r.Name] = at
-}
-
-// blank says that a text is empty, where nobody has said worse of it.
-func (c *compiler) blank(at *strict.Place) {
-	before := c.Failed()
-	if text, ok := c.Text(at); ok && text.Value == "" {
-		c.Fail(at, "must not be empty")
-	} else if !ok {
-		c.Forget(before)
-	}
 }
 
 func hasControl(text string) bool {

@@ -78,9 +78,6 @@ func (d *Decoder) FailUnknown(p *Place, known []string) {
 // Failed returns how many problems there are so far.
 func (d *Decoder) Failed() int { return len(d.errs) }
 
-// Forget drops the problems noted since there were n.
-func (d *Decoder) Forget(n int) { d.errs = d.errs[:n] }
-
 // Err is nil, or everything that was wrong: an [Errors].
 func (d *Decoder) Err() error {
 	if len(d.errs) == 0 {
@@ -209,7 +206,11 @@ func (d *Decoder) mapping(targets []reflect.Value, layers []*Place, partial bool
 			}
 			switch places := found[i][j]; {
 			case len(places) > 0:
+				before := len(d.errs)
 				d.value(v, f, places, partial)
+				if f.required && !partial && len(d.errs) == before && hollow(v, f) {
+					d.Fail(places[len(places)-1], "must not be empty")
+				}
 			case f.required && !partial:
 				last := layers[len(layers)-1]
 				missing := last.member(&yaml.Node{Value: f.name}, last.node)
@@ -219,6 +220,20 @@ func (d *Decoder) mapping(targets []reflect.Value, layers []*Place, partial bool
 			}
 		}
 	}
+}
+
+// hollow tells that a value that is required says nothing. What a [Raw] says is
+// for its reader to judge.
+func hollow(v reflect.Value, f *field) bool {
+	switch {
+	case f.typ == rawType:
+		return false
+	case v.Kind() == reflect.Slice:
+		return v.Len() == 0 || v.Len() == 1 && v.Index(0).IsZero()
+	case v.Kind() == reflect.String || f.typ == secretType:
+		return v.IsZero()
+	}
+	return false
 }
 
 // validated gives the problems of a Validate method their places. What the
