@@ -1,0 +1,110 @@
+package declarative
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Kong's error codes, of those that can happen here.
+const (
+	codeSchema      = 2
+	codeDeclarative = 14
+)
+
+// Error is a configuration that Kong would refuse, in the shape of the answers
+// of its Admin API. Fields mirrors the document: records by key, lists with
+// nothing (null) where an item is good, and a text at each leaf.
+type Error struct {
+	Name    string         `json:"name"`
+	Code    int            `json:"code"`
+	Fields  map[string]any `json:"fields"`
+	Message string         `json:"message"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Body is the error as the Admin API answers it.
+func (e *Error) Body() []byte {
+	body, err := json.Marshal(e)
+	if err != nil { // texts and lists only
+		panic(err)
+	}
+	return body
+}
+
+// Lines are the problems one by one, each with its path, for people:
+// "services[1].routes[2].paths: expected an array". Lists count from 1, as
+// Lua does.
+func (e *Error) Lines() []string {
+	var lines []string
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case string:
+			lines = append(lines, path+": "+v)
+		case []any:
+			for i, item := range v {
+				if item != nil {
+					walk(path+"["+strconv.Itoa(i+1)+"]", item)
+				}
+			}
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(v)) {
+				at := key
+				if path != "" {
+					at = path + "." + key
+				}
+				walk(at, v[key])
+			}
+		}
+	}
+	walk("", e.Fields)
+	return lines
+}
+
+func declarativeError(fields map[string]any) *Error {
+	return &Error{
+		Name:    "invalid declarative configuration",
+		Code:    codeDeclarative,
+		Fields:  fields,
+		Message: "declarative config is invalid: " + pretty(fields),
+	}
+}
+
+// schemaViolation is Kong's error for one entity.
+func schemaViolation(fields map[string]any) *Error {
+	var texts []string
+	if list, ok := fields["@entity"].([]any); ok {
+		for _, text := range list {
+			texts = append(texts, fmt.Sprint(text))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if key == "@entity" {
+			continue
+		}
+		switch v := fields[key].(type) {
+		case map[string]any:
+			for _, sub := range slices.Sorted(maps.Keys(v)) {
+				texts = append(texts, key+"."+sub+": "+prettyLines(v[sub]))
+			}
+		case []any:
+			for i, item := range v {
+				if item != nil {
+					texts = append(texts, key+"."+strconv.Itoa(i+1)+": "+prettyLines(item))
+				}
+			}
+		default:
+			texts = append(texts, fmt.Sprintf("%s: %v", key, v))
+		}
+	}
+	message := "schema violation (" + strings.Join(texts, "; ") + ")"
+	if len(texts) != 1 {
+		message = fmt.Sprintf("%d schema violations (%s)", len(texts), strings.Join(texts, "; "))
+	}
+	return &Error{Name: "schema violation", Code: codeSchema, Fields: fields, Message: message}
+}

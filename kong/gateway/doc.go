@@ -1,0 +1,24 @@
+// Package gateway is a stand-in for Kong Gateway 3.9, for development and
+// tests on a machine without Kong. Production runs Kong.
+//
+// It reads a declarative kong.yml, proxies HTTP, runs Kong's external plugins
+// over the real socket with the real protocol, and has the part of the Admin
+// API that a first look needs. It is held to recordings of a running Kong
+// 3.9.1: to the same request a plugin gets the same answers to its PDK calls,
+// and the client sees the same response.
+//
+// What it does not have, it refuses by name: TLS, HTTP/2 and gRPC listeners,
+// consumers, upstreams with several targets, every bundled plugin but
+// request-termination, and the certificate and preread phases. Where it is
+// known to differ from Kong:
+//
+//   - A 204 has no Content-Length, where Kong writes 0.
+//   - A request body is at most Options.ClientMaxBodySize bytes, 256 MiB unless
+//     it is set, where Kong has no limit.
+//   - Certificates of https services are verified, where Kong does not.
+//   - Regular expressions are RE2's.
+//   - Entities without a name keep their id over a reload; in Kong it is random.
+//   - kong.response.get_source tells the truth; Kong 3.9.1 says "error" in the
+//     next request of a worker whose last one failed.
+//   - See also package pluginserver.
+package gateway

@@ -1,0 +1,309 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kong/keg/kong/gateway/declarative"
+	"github.com/kong/keg/kong/gateway/pluginserver"
+)
+
+// Version is the version of Kong that the stand-in stands in for.
+const Version = "3.9.1"
+
+// Banner says what this is; whoever starts the stand-in for people prints it.
+const Banner = "stand-in for Kong " + Version + ", for development and tests; production runs Kong"
+
+const token = "kong/" + Version
+
+// PluginServer is one entry of Kong's pluginserver_names.
+type PluginServer struct {
+	// Name is also the name of its plugin.
+	Name string
+	// Socket is a path; empty means NAME.socket in the prefix.
+	Socket string
+	// QueryCmd prints what the server's plugin is; Dump, where it is set, is what
+	// it would print.
+	QueryCmd []string
+	Dump     []byte
+	// StartCmd starts the server; without it somebody else does.
+	StartCmd []string
+}
+
+// Options configure a stand-in; all but Config may be left out.
+type Options struct {
+	// Config is the declarative configuration, YAML or JSON.
+	Config []byte
+	// Proxy and Admin are in Kong's listen syntax; empty means 127.0.0.1:8000 and
+	// 127.0.0.1:8001, "off" none.
+	Proxy, Admin  string
+	PluginServers []PluginServer
+	// Prefix is the directory for sockets and request bodies; empty means one that
+	// is made for the run and removed after it.
+	Prefix string
+	// Workers is the number of worker processes that plugins believe in; 0 means 2.
+	Workers int
+	// ClientMaxBodySize is the largest request body; 0 means 256 MiB, less than 0 none.
+	ClientMaxBodySize int64
+	// ClientTimeout bounds each wait for a client; 0 means 60 s.
+	ClientTimeout time.Duration
+	// PluginTimeouts are those of the plugins' sockets; zero means Kong's, 60 s.
+	PluginTimeouts pluginserver.Timeouts
+	// Drain bounds the time that Run waits for what is under way when it stops; 0
+	// means 10 s.
+	Drain time.Duration
+	// LookupEnv resolves {vault://env/…}; nil means the process's environment.
+	LookupEnv func(string) (string, bool)
+	Log       *slog.Logger
+}
+
+// Gateway is one stand-in. Its methods may be called by many goroutines at once.
+type Gateway struct {
+	o       Options
+	log     *slog.Logger
+	node    string // Kong's node id
+	loader  *declarative.Loader
+	plugins map[string]*plugin
+	servers []PluginServer
+	sockets *pluginserver.Sockets
+	state   atomic.Pointer[state]
+	bodies  *bodies
+
+	proxyAddrs, adminAddrs []string
+	ready                  chan struct{}
+
+	mu             sync.Mutex
+	proxy, admin   []net.Addr
+	requests       atomic.Int64
+	active, accept atomic.Int64
+	hard           context.Context // over when what is under way must end
+	background     sync.WaitGroup  // log phases
+	logs           chan struct{}
+}
+
+// New reads the configuration, and asks each plugin server what it has; it
+// listens to nothing and starts no process but the query commands. Its error
+// may be a [declarative.Error], with everything that is wrong with Config.
+func New(o Options) (*Gateway, error) {
+	g := &Gateway{o: o, ready: make(chan struct{}), logs: make(chan struct{}, maxLogPhases)}
+	g.defaults()
+	var errs []error
+	var err error
+	if g.proxyAddrs, err = ParseListen(g.o.Proxy); err != nil {
+		errs = append(errs, fmt.Errorf("proxy: %w", err))
+	}
+	if g.adminAddrs, err = ParseListen(g.o.Admin); err != nil {
+		errs = append(errs, fmt.Errorf("admin: %w", err))
+	}
+	if err := g.loadPlugins(); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	config, err := g.loader.Load(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.use(config); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Gateway) defaults() {
+	or := func(text *string, fallback string) {
+		if *text == "" {
+			*text = fallback
+		}
+	}
+	or(&g.o.Proxy, "127.0.0.1:8000")
+	or(&g.o.Admin, "127.0.0.1:8001")
+	if g.o.Workers <= 0 {
+		g.o.Workers = 2
+	}
+	if g.o.ClientMaxBodySize == 0 {
+		g.o.ClientMaxBodySize = 256 << 20
+	}
+	if g.o.ClientTimeout == 0 {
+		g.o.ClientTimeout = time.Minute
+	}
+	if g.o.PluginTimeouts == (pluginserver.Timeouts{}) {
+		g.o.PluginTimeouts = pluginserver.KongTimeouts
+	}
+	if g.o.Drain == 0 {
+		g.o.Drain = 10 * time.Second
+	}
+	if g.o.LookupEnv == nil {
+		g.o.LookupEnv = os.LookupEnv
+	}
+	if g.o.Log == nil {
+		g.o.Log = slog.New(slog.DiscardHandler)
+	}
+	g.log = g.o.Log
+	g.node = newUUID()
+	g.sockets = pluginserver.NewSockets(g.o.PluginTimeouts)
+}
+
+// Ready is closed when everything listens. As with Kong, that does not mean that
+// plugin servers do.
+func (g *Gateway) Ready() <-chan struct{} { return g.ready }
+
+// ProxyAddrs are the addresses of the proxy's listeners, once Ready is closed.
+func (g *Gateway) ProxyAddrs() []net.Addr {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.proxy
+}
+
+// AdminAddrs are the addresses of the Admin API's listeners, once Ready is closed.
+func (g *Gateway) AdminAddrs() []net.Addr {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.admin
+}
+
+// Run listens, starts the plugin servers, and serves until ctx is over; then it
+// lets what is under way end, stops the plugin servers, and returns nil. It may
+// be called once.
+func (g *Gateway) Run(ctx context.Context) (err error) {
+	prefix, remove, err := g.prefix()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	g.bodies = &bodies{dir: filepath.Join(prefix, "client_body_temp")}
+	g.connect(prefix)
+
+	proxies, err := listen(g.proxyAddrs)
+	if err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	admins, err := listen(g.adminAddrs)
+	if err != nil {
+		closeAll(proxies)
+		return fmt.Errorf("admin: %w", err)
+	}
+	hard, stop := context.WithCancel(context.Background())
+	defer stop()
+	g.mu.Lock()
+	g.proxy, g.admin = addrs(proxies), addrs(admins)
+	g.hard = hard
+	g.mu.Unlock()
+
+	running, stopServers := context.WithCancel(context.Background())
+	defer stopServers()
+	var processes sync.WaitGroup
+	for _, s := range g.servers {
+		if len(s.StartCmd) > 0 {
+			p := &pluginserver.Process{Name: s.Name, Command: s.StartCmd, Log: g.log, Grace: g.o.Drain}
+			processes.Go(func() { p.Run(running) })
+		}
+	}
+	proxy, admin := g.server(g.proxyHandler()), g.server(g.adminHandler())
+	failed := make(chan error, len(proxies)+len(admins))
+	var serving sync.WaitGroup
+	serve := func(s *http.Server, l net.Listener) {
+		serving.Go(func() {
+			if err := s.Serve(tapped{l}); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
+	for _, l := range proxies {
+		serve(proxy, l)
+	}
+	for _, l := range admins {
+		serve(admin, l)
+	}
+	close(g.ready)
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	g.drain(proxy, admin)
+	stop()
+	stopServers()
+	g.sockets.Close()
+	serving.Wait()
+	processes.Wait()
+	g.background.Wait()
+	g.state.Load().close()
+	return err
+}
+
+// drain lets requests and log phases end, for a while.
+func (g *Gateway) drain(servers ...*http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), g.o.Drain)
+	defer cancel()
+	var stopped sync.WaitGroup
+	for _, s := range servers {
+		stopped.Go(func() {
+			if s.Shutdown(ctx) != nil {
+				g.log.Warn("requests were cut off at the end")
+				s.Close()
+			}
+		})
+	}
+	stopped.Wait()
+	done := make(chan struct{})
+	go func() { g.background.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+func (g *Gateway) prefix() (dir string, remove func(), err error) {
+	remove = func() {}
+	if dir = g.o.Prefix; dir == "" {
+		if dir, err = os.MkdirTemp("", "kong-"); err != nil {
+			return "", nil, fmt.Errorf("prefix: %w", err)
+		}
+		made := dir
+		remove = func() { _ = os.RemoveAll(made) }
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "client_body_temp"), 0o700); err != nil {
+		remove()
+		return "", nil, fmt.Errorf("prefix: %w", err)
+	}
+	return dir, remove, nil
+}
+
+func listen(addrs []string) ([]net.Listener, error) {
+	var listeners []net.Listener
+	for _, addr := range addrs {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+func closeAll[T io.Closer](closers []T) {
+	for _, c := range closers {
+		c.Close()
+	}
+}
+
+func addrs(listeners []net.Listener) []net.Addr {
+	var all []net.Addr
+	for _, l := range listeners {
+		all = append(all, l.Addr())
+	}
+	return all
+}
