@@ -16,7 +16,7 @@ func TestGate(t *testing.T) {
 	})
 	t.Run("the last one out closes it", func(t *testing.T) {
 		var g gate
-		if !g.enter() || !g.enter() {
+		if first, second := g.enter(), g.enter(); !first || !second {
 			t.Fatal("not open")
 		}
 		empty := g.shut()

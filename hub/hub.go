@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,17 +56,18 @@ type Hub struct {
 
 	node atomic.Pointer[wiring] // the node's table
 
-	mu     sync.Mutex // guards what follows, and every change of node
-	lanes  map[string]*lane
-	ports  map[*Port]struct{}
-	closed bool
+	mu      sync.Mutex // guards what follows, and every change of node
+	lanes   map[string]*lane
+	ports   map[*Port]struct{}
+	wirings map[*wiring]struct{} // whose sinks are open
+	closed  bool
 }
 
 // New returns a hub whose node has an empty table.
 func New(o Options) *Hub {
 	h := &Hub{
 		sinks: o.Sinks, log: o.Log, observer: o.Observe,
-		lanes: map[string]*lane{}, ports: map[*Port]struct{}{},
+		lanes: map[string]*lane{}, ports: map[*Port]struct{}{}, wirings: map[*wiring]struct{}{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -108,15 +111,12 @@ func (h *Hub) SetTable(table *router.Table) error {
 	return nil
 }
 
-// Close shuts every port, waits for what is in flight until ctx ends, and gives
-// all sinks back. What it had to leave unfinished is in its error.
+// Close shuts every port, waits for what is in flight until ctx ends, and closes
+// all sinks. What it had to leave unfinished is in its error.
 func (h *Hub) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
-	ports := make([]*Port, 0, len(h.ports))
-	for p := range h.ports {
-		ports = append(ports, p)
-	}
+	ports, wirings := slices.Collect(maps.Keys(h.ports)), slices.Collect(maps.Keys(h.wirings))
 	h.mu.Unlock()
 
 	errs := make([]error, len(ports))
@@ -125,12 +125,30 @@ func (h *Hub) Close(ctx context.Context) error {
 		all.Go(func() { errs[i] = p.Close(ctx) })
 	}
 	all.Wait()
-	select {
-	case <-h.node.Load().retire():
-	case <-ctx.Done():
-	case <-time.After(cutGrace):
+	for _, w := range wirings {
+		all.Go(func() { within(ctx, w.retire()) })
 	}
+	all.Wait()
 	return errors.Join(errs...)
+}
+
+// cutGrace is how long is waited for those that were told to stop, because a
+// context has ended, to do so.
+const cutGrace = time.Second
+
+// within reports whether done is closed before ctx ends, or soon after.
+func within(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return true
+	case <-time.After(cutGrace):
+		return false
+	}
 }
 
 var errClosed = errors.New("the hub is closed")

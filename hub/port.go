@@ -9,13 +9,8 @@ import (
 	"github.com/kong/keg/router"
 )
 
-const (
-	// DefaultTimeout is a port's budget for an event where nothing else is said.
-	DefaultTimeout = 10 * time.Second
-	// cutGrace is how long Close waits for sinks to heed the end of their
-	// context.
-	cutGrace = time.Second
-)
+// DefaultTimeout is a port's budget for an event where nothing else is said.
+const DefaultTimeout = 10 * time.Second
 
 // PortOptions say what one entry does with the events that come in by it.
 type PortOptions struct {
@@ -128,23 +123,15 @@ func (p *Port) leave(w *wiring) {
 // Sinks close after the last event, at once or, then, later.
 func (p *Port) Close(ctx context.Context) error {
 	empty := p.inside.shut()
+	stop := context.AfterFunc(ctx, p.cut)
+	defer stop()
 	var err error
-	select {
-	case <-empty:
-	case <-ctx.Done():
-		p.cut()
-		select {
-		case <-empty:
-		case <-time.After(cutGrace):
-		}
-		err = fmt.Errorf("%s: not all that was in flight could be finished: %w", p.name, context.Cause(ctx))
+	if !within(ctx, empty) {
+		err = fmt.Errorf("%s: not all that was in flight has ended: %w", p.name, ctx.Err())
 	}
 	p.cut()
 	if p.own != nil {
-		select {
-		case <-p.own.retire():
-		case <-time.After(cutGrace):
-		}
+		within(ctx, p.own.retire())
 	}
 	p.hub.mu.Lock()
 	delete(p.hub.ports, p)

@@ -3,7 +3,6 @@ package hub
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 
 	"github.com/kong/keg"
@@ -66,6 +65,7 @@ func (h *Hub) wire(table *router.Table) (*wiring, error) {
 		w.unmatched.outlets = append(w.unmatched.outlets, open("", d))
 	}
 	w.retire = sync.OnceValue(func() <-chan struct{} { return h.retire(w) })
+	h.wirings[w] = struct{}{}
 	if len(errs) > 0 {
 		w.retire()
 		return nil, errors.Join(errs...)
@@ -104,12 +104,12 @@ func (h *Hub) retire(w *wiring) <-chan struct{} {
 		<-empty
 		for _, o := range w.outlets {
 			if err := o.sink.Close(); err != nil {
-				h.log.Warn("a destination did not close well", slog.String("route", o.route),
-					slog.String("destination", o.destination.Name), slog.Any("error", err))
+				h.log.Warn("a destination did not close well", "route", o.route, "destination", o.destination.Name, "error", err)
 			}
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
+		delete(h.wirings, w)
 		for _, o := range w.outlets {
 			h.leaveLane(o)
 		}
