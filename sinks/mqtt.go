@@ -121,6 +121,8 @@ func parseBroker(address string, secured bool) (*url.URL, error) {
 		return nil, errors.New("must begin with tcp, ssl, ws or wss, or be host:port")
 	case u.Hostname() == "":
 		return nil, errors.New("has no host")
+	case strings.Contains(u.Host, ","):
+		return nil, errors.New("must be one broker, not a list")
 	case u.User != nil:
 		return nil, errors.New("must not hold credentials, which logs would show: use username and password")
 	case u.RawQuery != "" || u.Fragment != "":
