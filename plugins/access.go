@@ -1,0 +1,123 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/answer"
+	"github.com/kong/keg/cloudevents"
+	"github.com/kong/keg/kong/server"
+)
+
+// Access makes events of the request, publishes them, and answers.
+func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error {
+	received := time.Now()
+	request, err := r.ask(c)
+	if request == nil {
+		return err // Kong is gone, and there is nobody to answer
+	}
+	var batch cloudevents.Batch
+	if err == nil {
+		request.Received = received
+		batch, err = cloudevents.FromRequest(request, r.events)
+	}
+	if err != nil {
+		a := answer.Problem(err)
+		r.refused(ctx, request, a.Status, 1, 1, "", err)
+		return c.Exit(a.Status, a.Headers, a.Body)
+	}
+	receipts := batch.Publish(ctx, r.port.Publish)
+	failed, first := 0, -1
+	for i := range receipts {
+		if receipts[i].Err != nil {
+			if failed++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if failed == 0 && r.goesOn {
+		return nil
+	}
+	a := answer.Of(receipts, batch.IsBatch)
+	if failed > 0 {
+		r.refused(ctx, request, a.Status, failed, len(receipts), receipts[first].ID, receipts[first].Err)
+	}
+	return c.Exit(a.Status, a.Headers, a.Body)
+}
+
+// ask fetches the request from Kong, no more of it than decoding needs, in one
+// exchange. Without a request its error ends the call; with one, the error is
+// what the sender is to hear.
+func (r *eventRouterInstance) ask(c *server.Call) (*cloudevents.Request, error) {
+	b := c.Batch()
+	headers := b.Headers(server.MostHeaders)
+	body := b.RawBody(r.events.MaxBytes)
+	id := b.Var("kong_request_id")
+	var line server.Text
+	wantsAddress := r.events.Source == ""
+	if wantsAddress {
+		line = b.Var("request")
+	}
+	err := b.Do()
+	if headers.Value() == nil { // not even the first answer came
+		return nil, err
+	}
+	request := &cloudevents.Request{Headers: headers.Value(), Body: body.Value(), ID: id.Value()}
+	request.Host = request.Headers.Get("host")
+	if wantsAddress {
+		request.Method, request.Path = requestLine(line.Value())
+	}
+	var tooLarge *server.BodyTooLargeError
+	switch {
+	case errors.As(err, &tooLarge):
+		return request, &keg.TooLargeError{What: "body", Limit: tooLarge.Limit, Unit: "bytes"}
+	case err != nil:
+		return request, err
+	case fields(request.Headers) >= server.MostHeaders: // Kong drops the rest without a word
+		return request, &keg.TooLargeError{What: "header section", Limit: server.MostHeaders - 1, Unit: "fields"}
+	}
+	if n := headers.GivenUp(); n > 0 {
+		r.log.Debug("headers that are no UTF-8 were left out", "request", request.ID, "headers", n)
+	}
+	return request, nil
+}
+
+func fields(h keg.Headers) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
+}
+
+// requestLine reads the method and the path, escapes and all, of an HTTP
+// request line: "POST /events?a=b HTTP/1.1".
+func requestLine(line string) (method, path string) {
+	method, target, _ := strings.Cut(line, " ")
+	if i := strings.LastIndexByte(target, ' '); i >= 0 {
+		target = target[:i]
+	}
+	if _, rest, ok := strings.Cut(target, "://"); ok && !strings.HasPrefix(target, "/") { // absolute form
+		_, target, _ = strings.Cut(rest, "/")
+		target = "/" + target
+	}
+	path, _, _ = strings.Cut(target, "?")
+	return method, path
+}
+
+// refused logs one line for a request of which events were refused, with the
+// first one's reason. Senders' own mistakes are no errors of this node.
+func (r *eventRouterInstance) refused(ctx context.Context, request *cloudevents.Request, status, failed, of int, id string, err error) {
+	level := slog.LevelWarn
+	if status >= 500 && status != 503 {
+		level = slog.LevelError
+	}
+	attributes := []slog.Attr{slog.Int("status", status), slog.String("request", request.ID), slog.String("id", id), slog.Any("error", err)}
+	if of > 1 {
+		attributes = append(attributes, slog.Int("refused", failed), slog.Int("events", of))
+	}
+	r.log.LogAttrs(ctx, level, "an event was refused", attributes...)
+}
