@@ -64,6 +64,7 @@ func TestStatusOfOneEvent(t *testing.T) {
 		"known to be away, and another refused":      {failed(delivery("a", orders, busy), delivery("b", audit, refused)), 502},
 		"a destination's illegal topic is no 400":    {failed(delivery("a", orders, keg.Permanent(&keg.InvalidError{Attribute: "topic"}))), 502},
 		"a failure in a dead letter does not count":  {failed(keg.Delivery{Err: refused, DeadLettered: true}, delivery("b", audit, late)), 504},
+		"refused for good, and in a dead letter":     {failed(keg.Delivery{Err: refused, DeadLettered: true}), 502},
 		"late before any delivery":                   {keg.Receipt{Err: fmt.Errorf("waiting: %w", context.DeadlineExceeded)}, 504},
 		"cut short":                                  {keg.Receipt{Err: context.Canceled}, 503},
 		"unknown":                                    {keg.Receipt{Err: errors.New("password=hunter2")}, 500},

@@ -21,13 +21,21 @@ type verdict struct {
 }
 
 // judge finds the verdict on an event that is not safe. Where destinations
-// failed, they decide; the receipt's own error does otherwise.
+// failed, they decide, those whose event is in a dead letter only where there
+// is no other; the receipt's own error does otherwise.
 func judge(r *keg.Receipt) verdict {
-	var failed []*keg.Delivery
+	var failed, dead []*keg.Delivery
 	for i := range r.Deliveries {
-		if d := &r.Deliveries[i]; d.Err != nil && !d.DeadLettered {
+		switch d := &r.Deliveries[i]; {
+		case d.Err == nil:
+		case d.DeadLettered:
+			dead = append(dead, d)
+		default:
 			failed = append(failed, d)
 		}
+	}
+	if len(failed) == 0 {
+		failed = dead
 	}
 	if len(failed) == 0 {
 		return judgeError(r.Err)
