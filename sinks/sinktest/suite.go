@@ -18,6 +18,17 @@ func Run(t *testing.T, start func(t *testing.T) *Target) {
 	for _, p := range properties {
 		t.Run(p.name, func(t *testing.T) { p.holds(t, start(t)) })
 	}
+	for _, p := range wireProperties {
+		t.Run(p.name, func(t *testing.T) { p.holds(t, start(t)) })
+	}
+}
+
+// RunWithoutWire is Run for a server whose network the test does not hold: it
+// leaves out the properties that cut a wire.
+func RunWithoutWire(t *testing.T, start func(t *testing.T) *Target) {
+	for _, p := range properties {
+		t.Run(p.name, func(t *testing.T) { p.holds(t, start(t)) })
+	}
 }
 
 // property is one thing that holds for every sink.
@@ -34,13 +45,16 @@ var properties = []property{
 	{"the destination's headers and the event's go along", headers},
 	{"Send leaves the event as it was", untouched},
 	{"a Send whose context has ended does nothing", endedBefore},
+	{"a refusal is permanent", refuses},
+	{"a closed sink leaves nothing running", leavesNothing},
+}
+
+var wireProperties = []property{
 	{"a Send ends with its context", endedDuring},
 	{"a destination that was never there is a transient error, and comes back", neverThere},
 	{"a destination that goes away is a transient error, and comes back", goesAway},
 	{"a destination that hangs is an error by the deadline, and comes back", hangs},
-	{"a refusal is permanent", refuses},
 	{"an unused sink closes", unused},
-	{"a closed sink leaves nothing running", leavesNothing},
 	{"a sink closes while its destination hangs", closesHanging},
 }
 

@@ -21,7 +21,7 @@ type Target struct {
 	// [Secret] wherever they can hold one. All of them lead to one place (one
 	// topic), which is empty at the start.
 	Settings func() keg.Settings
-	// Wire is the listener of the server.
+	// Wire is the listener of the server; nil for RunWithoutWire.
 	Wire *Wire
 	// Arrived returns all that has arrived so far, in any order. The suite asks
 	// while the wire is whole.
