@@ -1,0 +1,27 @@
+// Package schema makes Kong config schemas from Go types, and reads configs
+// into them.
+//
+// A plugin's config is a struct. Each field that Kong shall know has a tag
+// `kong:"name"` and a sentence in `doc`; the Go type gives Kong's type:
+//
+//	bool                     boolean
+//	string, TextUnmarshaler  string
+//	int, int32, int64        integer
+//	float64                  number
+//	[]T                      array (set, with the flag)
+//	map[string]T             map
+//	struct, *struct          record (a pointer is nil where it is not set)
+//	*T                       T, nil where it is not set
+//	json.RawMessage          json, with the schema of [JSONSchemer]
+//
+// Flags follow the name, after commas: required, referenceable (the value may
+// be a reference to one of Kong's vaults, which Kong resolves), encrypted,
+// uuid, regex, set. Further tags hold one rule each: default, one_of ("a,b"),
+// between ("1,10"), gt, match (a Lua pattern), starts_with, len_min, len_max.
+// On a list or a map, all rules but default, required, len_min and len_max
+// are those of its elements or values.
+//
+// The package knows Kong's rules for schemas and nothing of what a config
+// means: a config has been checked by Kong when it comes, and a plugin checks
+// what a schema cannot say.
+package schema
