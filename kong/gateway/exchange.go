@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/kong/keg/kong/gateway/declarative"
 )
 
 // exchange is one request and its answer on the way through the phases. One
@@ -44,7 +46,7 @@ type exchange struct {
 	serialized  map[string]any // kong.log.set_serialize_value
 	kept        []io.Closer
 	latency     latency
-	tries       []any
+	tries       declarative.Array
 }
 
 // request is what the client asked for, as plugins see it and change it.

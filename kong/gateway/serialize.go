@@ -29,8 +29,8 @@ func (e *exchange) serialize() map[string]any {
 		"workspace":       declarative.Workspace,
 		"workspace_name":  "default",
 		"request": map[string]any{
-			"id": e.id, "method": e.request.method, "uri": e.request.rawPath + isArgs(e.request.query) + e.request.query,
-			"url":  "http://" + e.request.headers.get("host") + e.request.rawPath + isArgs(e.request.query) + e.request.query,
+			"id": e.id, "method": e.request.method, "uri": e.request.uri,
+			"url":  "http://" + e.request.headers.get("host") + e.request.uri,
 			"size": e.requestLength(), "headers": request, "querystring": e.queryTable(100),
 		},
 		"response": map[string]any{"status": e.answer.status, "size": e.answer.sent, "headers": answer},

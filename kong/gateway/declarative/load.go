@@ -23,7 +23,7 @@ type Loader struct {
 func (l *Loader) Load(text []byte) (*Config, error) {
 	value, err := Decode(text)
 	if err != nil {
-		return nil, declarativeError(map[string]any{"error": "failed parsing declarative configuration: " + err.Error()})
+		return nil, Unreadable(err)
 	}
 	hash := md5.Sum(text)
 	return l.LoadValue(value, hex.EncodeToString(hash[:]))

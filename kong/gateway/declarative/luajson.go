@@ -5,6 +5,10 @@ import (
 	"slices"
 )
 
+// Array is a list that Kong has marked as one, so that it stays a list when it is
+// empty.
+type Array []any
+
 // AppendJSON writes a value as Lua's cjson does: numbers with 14 digits, so
 // that 1e15 comes out as 1e+15; and an empty list as {}, because a Lua table
 // does not know which of the two it is. Text that is not UTF-8 goes out as it
@@ -32,6 +36,11 @@ func AppendJSON(dst []byte, value any) []byte {
 			list[i] = s
 		}
 		return AppendJSON(dst, list)
+	case Array:
+		if len(v) == 0 {
+			return append(dst, "[]"...)
+		}
+		return AppendJSON(dst, []any(v))
 	case []any:
 		if len(v) == 0 {
 			return append(dst, "{}"...)

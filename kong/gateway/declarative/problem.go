@@ -75,6 +75,11 @@ func declarativeError(fields map[string]any) *Error {
 	}
 }
 
+// Unreadable is Kong's error for a configuration that fails as a whole.
+func Unreadable(err error) *Error {
+	return declarativeError(map[string]any{"error": "failed parsing declarative configuration: " + err.Error()})
+}
+
 // schemaViolation is Kong's error for one entity.
 func schemaViolation(fields map[string]any) *Error {
 	var texts []string

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// started is a gateway that runs until the test ends.
+type started struct {
+	*Gateway
+	proxy, admin string // host:port
+}
+
+// start runs a gateway on free ports and stops it at the end.
+func start(t *testing.T, o Options) *started {
+	t.Helper()
+	if o.Proxy == "" {
+		o.Proxy = "127.0.0.1:0"
+	}
+	if o.Admin == "" {
+		o.Admin = "127.0.0.1:0"
+	}
+	if o.Prefix == "" {
+		o.Prefix = t.TempDir()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	if o.Drain == 0 {
+		o.Drain = 5 * time.Second
+	}
+	g, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	select {
+	case <-g.Ready():
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("Run did not return")
+		}
+	})
+	return &started{g, g.ProxyAddrs()[0].String(), g.AdminAddrs()[0].String()}
+}
+
+// testWriter is the test's log.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p[:max(0, len(p)-1)])
+	return len(p), nil
+}
+
+// echo is the upstream of the recordings: it says what it was asked.
+func echo(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
+		w.Header().Set("X-Backend", "yes")
+		fmt.Fprintf(w, "%s %s\n%v\nbody %d: %s\n", r.Method, r.RequestURI, r.Header, len(body), body)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// raw sends bytes on a new connection and returns it.
+func raw(t *testing.T, addr, text string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
