@@ -62,7 +62,7 @@ func (c cluster) config(w *wire) *sarama.Config {
 	config := sarama.NewConfig()
 	config.ClientID = c.clientID
 	config.Metadata.Full = false // only the topics that are sent to
-	config.Metadata.Retry.Max = 1
+	config.Metadata.Retry.Max, config.Metadata.Retry.Backoff = 3, 100*time.Millisecond
 	config.Metadata.Timeout = 15 * time.Second
 
 	config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, w

@@ -2,10 +2,12 @@ package sinks
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 
 	"github.com/IBM/sarama"
+	"github.com/eapache/go-resiliency/breaker"
 
 	"github.com/kong/keg"
 )
@@ -66,6 +68,8 @@ func classify(err error) error {
 			return keg.Permanent(err)
 		}
 		return err
+	case errors.Is(err, breaker.ErrBreakerOpen):
+		return fmt.Errorf("the topic had no leader three times in a row, and the client looks again within ten seconds: %w", err)
 	case errors.As(err, &config), errors.As(err, &encoding), isAny(err, refusals):
 		return keg.Permanent(err)
 	}
