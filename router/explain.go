@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/router/strict"
 )
 
 // Outcome is what became of a route when an event was explained.
@@ -122,7 +123,11 @@ func (c *look) why(v *view) *failure {
 	if c.test.holds(s) {
 		return nil
 	}
-	return &failure{c.key, c.wanted, c.shown(v, s)}
+	wanted := c.wanted
+	if c.quote {
+		wanted = strict.Quote(wanted)
+	}
+	return &failure{c.key, wanted, c.shown(v, s)}
 }
 
 func (w *when) why(v *view) *failure {

@@ -9,25 +9,31 @@ import (
 // index finds the few routes that may take an event without asking the others.
 // Each route stands under what its match demands of type or source: the exact
 // values or the prefixes, one of which an event must have. A route that demands
-// neither is a candidate of every event. Lists hold positions in the table, in
-// order.
+// neither is a candidate of every event. Lists are in the table's order.
 type index struct {
-	routes         []*Route
 	types, sources keyed
-	rest           []int32
+	rest           []candidate
 }
 
 type keyed struct {
-	exact    map[string][]int32
-	prefixes map[string][]int32
+	exact    map[string][]candidate
+	prefixes map[string][]candidate
 	lengths  []int // of the prefixes, each once
+}
+
+// candidate is a route by its position in the table.
+type candidate struct {
+	position int32
+	// proved: that the index led here is all that the route's match demands,
+	// so that it need not be fetched from memory to be asked.
+	proved, final bool
 }
 
 // keys are values of which an event must have one.
 type keys struct{ exact, prefixes []string }
 
 func newIndex(routes []*Route) index {
-	x := index{routes: routes}
+	var x index
 	demands := make([][2]keys, len(routes))
 	usage := [2]map[string]int{{}, {}}
 	for i, r := range routes {
@@ -51,13 +57,16 @@ func newIndex(routes []*Route) index {
 			continue
 		}
 		crowd := func(side int) int { return demands[i][side].crowd(usage[side]) }
+		c := candidate{position: int32(i), final: r.Final}
 		switch types, sources := crowd(0), crowd(1); {
 		case types == 0 && sources == 0:
-			x.rest = append(x.rest, int32(i))
+			x.rest = append(x.rest, c)
 		case sources == 0 || types > 0 && types <= sources:
-			x.types.add(demands[i][0], int32(i))
+			c.proved = proves(r.match)
+			x.types.add(demands[i][0], c)
 		default:
-			x.sources.add(demands[i][1], int32(i))
+			c.proved = proves(r.match)
+			x.sources.add(demands[i][1], c)
 		}
 	}
 	return x
@@ -75,13 +84,13 @@ func (k keys) crowd(usage map[string]int) int {
 	return n
 }
 
-func (k *keyed) add(keys keys, route int32) {
+func (k *keyed) add(keys keys, c candidate) {
 	if k.exact == nil {
-		k.exact, k.prefixes = map[string][]int32{}, map[string][]int32{}
+		k.exact, k.prefixes = map[string][]candidate{}, map[string][]candidate{}
 	}
-	put := func(lists map[string][]int32, key string) {
-		if list := lists[key]; len(list) == 0 || list[len(list)-1] != route {
-			lists[key] = append(list, route)
+	put := func(lists map[string][]candidate, key string) {
+		if list := lists[key]; len(list) == 0 || list[len(list)-1] != c {
+			lists[key] = append(list, c)
 		}
 	}
 	for _, key := range keys.exact {
@@ -95,7 +104,10 @@ func (k *keyed) add(keys keys, route int32) {
 	}
 }
 
-func (k *keyed) find(value string, lists [][]int32) [][]int32 {
+func (k *keyed) find(value string, lists [][]candidate) [][]candidate {
+	if value == "" {
+		return lists // absent: no value and no prefix holds
+	}
 	if list, ok := k.exact[value]; ok {
 		lists = append(lists, list)
 	}
@@ -111,7 +123,7 @@ func (k *keyed) find(value string, lists [][]int32) [][]int32 {
 }
 
 // candidates returns the lists of all routes that may take the event.
-func (x *index) candidates(e *keg.Event, lists [][]int32) [][]int32 {
+func (x *index) candidates(e *keg.Event, lists [][]candidate) [][]candidate {
 	lists = x.types.find(e.Type, lists)
 	lists = x.sources.find(e.Source, lists)
 	if len(x.rest) > 0 {
@@ -120,21 +132,41 @@ func (x *index) candidates(e *keg.Event, lists [][]int32) [][]int32 {
 	return lists
 }
 
-// next takes the first position out of sorted lists, from all that have it; -1
-// at the end.
-func next(lists [][]int32) int32 {
-	least := int32(-1)
+// next takes the first candidate out of sorted lists, from all that have it.
+func next(lists [][]candidate) (candidate, bool) {
+	var first candidate
+	found := false
 	for _, list := range lists {
-		if len(list) > 0 && (least < 0 || list[0] < least) {
-			least = list[0]
+		if len(list) > 0 && (!found || list[0].position < first.position) {
+			first, found = list[0], true
 		}
 	}
 	for i, list := range lists {
-		if len(list) > 0 && list[0] == least {
+		if len(list) > 0 && list[0] == first {
 			lists[i] = list[1:]
 		}
 	}
-	return least
+	return first, found
+}
+
+// proves tells of a match that demands a type or a source that it demands
+// nothing else.
+func proves(c clause) bool {
+	l, ok := c.(*look)
+	return ok && exhausted(l.test)
+}
+
+func exhausted(t test) bool {
+	switch t := t.(type) {
+	case anyTest:
+		return !slices.ContainsFunc(t, func(t test) bool { return !exhausted(t) })
+	case anyValue:
+		switch t.element.(type) {
+		case equalText, equalOneOf, prefix:
+			return true
+		}
+	}
+	return false
 }
 
 // demanded returns the values of an attribute of which one is needed for the

@@ -42,7 +42,8 @@ type (
 	// look holds where what its subject shows passes the test.
 	look struct {
 		key     string // as written: "data.order.total"
-		wanted  string // as written: `{gt: 100}`
+		wanted  string // as written: `{gt: 100}`; a string without its quotes
+		quote   bool
 		subject subject
 		test    test
 	}
@@ -136,7 +137,11 @@ func (c *compiler) condition(p *strict.Place, key string) clause {
 	if test == nil {
 		return nil
 	}
-	return &look{key: key, wanted: strict.Written(p), subject: subject, test: test}
+	l := &look{key: key, subject: subject, test: test}
+	if l.wanted, l.quote = p.Plain(); !l.quote {
+		l.wanted = strict.Written(p)
+	}
+	return l
 }
 
 func (c *compiler) matches(p *strict.Place, key string) []clause {

@@ -12,17 +12,13 @@ func (t *Table) Match(e *keg.Event, into []*Route) []*Route {
 	v := viewOf(e)
 	lists := t.index.candidates(e, v.lists[:0])
 	v.lists = lists
-	for {
-		i := next(lists)
-		if i < 0 {
-			break
-		}
-		r := t.routes[i]
-		if !r.match.holds(v) {
+	for c, ok := next(lists); ok; c, ok = next(lists) {
+		r := t.routes[c.position]
+		if !c.proved && !r.match.holds(v) {
 			continue
 		}
 		into = append(into, r)
-		if r.Final {
+		if c.final {
 			break
 		}
 	}

@@ -21,7 +21,7 @@ type view struct {
 
 	one   [1]value
 	many  []value
-	lists [][]int32
+	lists [][]candidate
 }
 
 var views = sync.Pool{New: func() any { return new(view) }}

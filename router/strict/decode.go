@@ -172,39 +172,33 @@ func (d *Decoder) structs(into []any, layers []*Place, partial bool) {
 // mapping fills the targets from all layers at once.
 func (d *Decoder) mapping(targets []reflect.Value, layers []*Place, partial bool) {
 	all := make([][]field, len(targets))
-	found := make([][][]*Place, len(targets))
+	total := 0
 	for i, target := range targets {
 		all[i] = plan(target.Type())
-		found[i] = make([][]*Place, len(all[i]))
+		total += len(all[i])
 	}
+	found := make([]given, total) // in the order of the targets and their fields
 	for _, layer := range layers {
 		members := d.Members(layer)
 		for m := range members {
 			member := &members[m]
-			known := false
-			for i, fields := range all {
-				for j := range fields {
-					if fields[j].name == member.name {
-						known = true
-						if !member.IsNull() {
-							found[i][j] = append(found[i][j], member)
-						}
-					}
-				}
-			}
-			if !known {
+			if at := fieldNamed(all, member.name); at < 0 {
 				d.FailUnknown(member, names(all))
+			} else if !member.IsNull() {
+				found[at].add(member)
 			}
 		}
 	}
+	at := -1
 	for i, target := range targets {
 		for j := range all[i] {
 			f := &all[i][j]
+			at++
 			v := target.Field(f.index)
 			if f.fallback.IsValid() && !partial {
 				v.Set(cloned(f.fallback))
 			}
-			switch places := found[i][j]; {
+			switch places := found[at].places; {
 			case len(places) > 0:
 				before := len(d.errs)
 				d.value(v, f, places, partial)
@@ -220,6 +214,33 @@ func (d *Decoder) mapping(targets []reflect.Value, layers []*Place, partial bool
 			}
 		}
 	}
+}
+
+// given are the layers that have one field; mostly there is one.
+type given struct {
+	places []*Place
+	first  [1]*Place
+}
+
+func (g *given) add(p *Place) {
+	if g.places == nil {
+		g.places = g.first[:0]
+	}
+	g.places = append(g.places, p)
+}
+
+// fieldNamed returns a field's place among all of them, or -1.
+func fieldNamed(all [][]field, name string) int {
+	at := 0
+	for _, fields := range all {
+		for i := range fields {
+			if fields[i].name == name {
+				return at
+			}
+			at++
+		}
+	}
+	return -1
 }
 
 // hollow tells that a value that is required says nothing. What a [Raw] says is

@@ -54,8 +54,9 @@ func (o Options) orSystem() Options {
 }
 
 // Text reads a string: as it stands, with ${NAME} filled in from the
-// environment, or {file: path} for a file's content, trimmed. `$${` is a
-// literal `${`.
+// environment, or {file: path} for a file's content, trimmed.
+// ${NAME:-default} is the default where the variable is not set, or empty, as
+// shells have it. `$${` is a literal `${`.
 func (d *Decoder) Text(p *Place) (Text, bool) { return d.text(p, false) }
 
 func (d *Decoder) text(p *Place, secret bool) (Text, bool) {
@@ -157,23 +158,31 @@ func (d *Decoder) expand(p *Place, written string) (Text, bool) {
 			continue
 		}
 		b.WriteString(rest[:i])
-		name, after, closed := strings.Cut(rest[i+2:], "}")
+		place, after, closed := strings.Cut(rest[i+2:], "}")
+		name, fallback, hasFallback := strings.Cut(place, ":-")
 		if !closed || !variable.MatchString(name) {
 			d.Fail(p, "${ begins a variable's name, such as ${KAFKA_PASSWORD}; write $${ for a literal ${")
 			return Text{}, false
 		}
 		value, set := d.options.LookupEnv(name)
+		fromFallback := hasFallback && value == ""
+		if fromFallback {
+			value, set = fallback, true
+		}
 		switch {
 		case !set:
-			d.Fail(p, "the environment variable %s is not set", name)
+			d.Fail(p, "the environment variable %s is not set; set it, or write ${%s:-default}", name, name)
 			return Text{}, false
 		case len(value) > maxForeign || b.Len() > maxForeign:
 			d.Fail(p, "is longer than %d bytes with its variables filled in", maxForeign)
 			return Text{}, false
 		}
-		d.reveal(value)
 		b.WriteString(value)
-		foreign, rest = true, after
+		rest = after
+		if !fromFallback {
+			d.reveal(value)
+			foreign = true
+		}
 	}
 	return Text{Value: b.String(), Written: written, Foreign: foreign}, true
 }

@@ -1,7 +1,6 @@
 package strict
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
@@ -9,74 +8,111 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parseJSON reads valid JSON into the same nodes that YAML makes, with places.
+// parseJSON reads JSON into the same nodes that YAML makes, with places. The
+// text is valid: encoding/json has said so, and is asked again for whatever
+// escapes a string has. Its own tokens are too slow for a large table.
 func parseJSON(text []byte) (*yaml.Node, error) {
-	r := jsonReader{text: text, line: 1, decoder: json.NewDecoder(bytes.NewReader(text))}
-	r.decoder.UseNumber()
+	r := jsonReader{text: text, line: 1}
 	return r.value(1)
 }
 
 type jsonReader struct {
-	text    []byte
-	decoder *json.Decoder
-	// offset is how far line and column have been counted.
-	offset, line, column int
+	text []byte
+	at   int
+	line int
+	// column, in characters, of counted.
+	column, counted int
+}
+
+// place counts the characters since it was last asked: a large table is often
+// one line.
+func (r *jsonReader) place() (line, column int) {
+	r.column += utf8.RuneCount(r.text[r.counted:r.at])
+	r.counted = r.at
+	return r.line, r.column + 1
+}
+
+// skip goes on to the next token: white space and separators carry nothing
+// that valid JSON does not say otherwise.
+func (r *jsonReader) skip() {
+	for ; r.at < len(r.text); r.at++ {
+		switch r.text[r.at] {
+		case '\n':
+			r.line, r.column, r.counted = r.line+1, 0, r.at+1
+		case ' ', '\t', '\r', ',', ':':
+		default:
+			return
+		}
+	}
 }
 
 func (r *jsonReader) value(depth int) (*yaml.Node, error) {
+	r.skip()
+	n := &yaml.Node{Kind: yaml.ScalarNode}
+	n.Line, n.Column = r.place()
 	if depth > maxDepth {
-		r.advance()
-		return nil, &Error{Line: r.line, Column: r.column + 1, Problem: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
+		return nil, &Error{Line: n.Line, Column: n.Column, Problem: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
 	}
-	r.advance()
-	n := &yaml.Node{Line: r.line, Column: r.column + 1}
-	token, err := r.decoder.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t := token.(type) {
-	case json.Delim:
+	switch r.text[r.at] {
+	case '{':
+		n.Kind, n.Tag = yaml.MappingNode, mapTag
+		return n, r.content(n, '}', depth)
+	case '[':
 		n.Kind, n.Tag = yaml.SequenceNode, seqTag
-		if t == '{' {
-			n.Kind, n.Tag = yaml.MappingNode, mapTag
-		}
-		return n, r.content(n, depth)
-	case string:
-		n.Tag, n.Value, n.Style = strTag, t, yaml.DoubleQuotedStyle
-	case json.Number:
-		n.Tag, n.Value = numTag, t.String()
-	case bool:
-		n.Tag, n.Value = boolTag, fmt.Sprint(t)
-	case nil:
-		n.Tag, n.Value = nullTag, "null"
+		return n, r.content(n, ']', depth)
+	case '"':
+		n.Tag, n.Style = strTag, yaml.DoubleQuotedStyle
+		return n, r.quoted(n)
 	}
-	n.Kind = yaml.ScalarNode
+	n.Value = r.word()
+	switch n.Value {
+	case "true", "false":
+		n.Tag = boolTag
+	case "null":
+		n.Tag = nullTag
+	default:
+		n.Tag = numTag
+	}
 	return n, nil
 }
 
-func (r *jsonReader) content(n *yaml.Node, depth int) error {
-	for r.decoder.More() {
+func (r *jsonReader) content(n *yaml.Node, end byte, depth int) error {
+	r.at++
+	for r.skip(); r.text[r.at] != end; r.skip() {
 		child, err := r.value(depth + 1)
 		if err != nil {
 			return err
 		}
 		n.Content = append(n.Content, child)
 	}
-	_, err := r.decoder.Token()
-	return err
+	r.at++
+	return nil
 }
 
-// advance counts lines and columns up to the next token.
-func (r *jsonReader) advance() {
-	next := int(r.decoder.InputOffset())
-	for next < len(r.text) && bytes.IndexByte([]byte(" \t\r\n,:"), r.text[next]) >= 0 {
-		next++
-	}
-	for r.offset < next {
-		c, size := utf8.DecodeRune(r.text[r.offset:next])
-		r.offset += size
-		if r.column++; c == '\n' {
-			r.line, r.column = r.line+1, 0
+func (r *jsonReader) quoted(n *yaml.Node) error {
+	begin, escapes := r.at, false
+	for r.at++; r.text[r.at] != '"'; r.at++ {
+		if r.text[r.at] == '\\' {
+			escapes = true
+			r.at++
 		}
 	}
+	r.at++
+	if !escapes {
+		n.Value = string(r.text[begin+1 : r.at-1])
+		return nil
+	}
+	return json.Unmarshal(r.text[begin:r.at], &n.Value)
+}
+
+func (r *jsonReader) word() string {
+	begin := r.at
+	for r.at < len(r.text) {
+		switch r.text[r.at] {
+		case ',', ']', '}', ' ', '\t', '\r', '\n':
+			return string(r.text[begin:r.at])
+		}
+		r.at++
+	}
+	return string(r.text[begin:])
 }

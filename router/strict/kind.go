@@ -44,6 +44,15 @@ func (s Scalar) String() string {
 	return shown(s.Value)
 }
 
+// Plain returns a string as the document has it, where the value is one.
+func (p *Place) Plain() (string, bool) {
+	n := p.node
+	return n.Value, n.Kind == yaml.ScalarNode && (n.Tag == strTag || n.Tag == timeTag)
+}
+
+// Quote renders a string for people, cut where it is long.
+func Quote(text string) string { return quoted(text) }
+
 // Written renders a value as its document has it, on one line: what variables
 // and files hold is not in it.
 func Written(p *Place) string { return render(p.node) }
@@ -52,8 +61,8 @@ func render(n *yaml.Node) string {
 	n = followed(n)
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if n.Tag == strTag || n.Tag == timeTag {
-			return quoted(n.Value)
+		if text, ok := (&Place{node: n}).Plain(); ok {
+			return quoted(text)
 		}
 		return shown(n.Value)
 	case yaml.SequenceNode:
@@ -68,8 +77,7 @@ const maxRendered = 8
 func renderAll(n *yaml.Node, open, close string, step int) string {
 	text := open
 	for i := 0; i+step <= len(n.Content); i += step {
-		switch {
-		case i > 0:
+		if i > 0 {
 			text += ", "
 		}
 		if i/step == maxRendered || len(text) > 4*longest {
