@@ -51,8 +51,8 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	send(w, answer.Of(batch.Publish(r.Context(), e.handle), batch.IsBatch))
 }
 
-// read takes the request's body in, within its limits, and decodes it. The
-// events live in that body until release is called.
+// read takes the request's body in, within its limits, and decodes it. The bytes
+// count as buffered until the function that it returns is called.
 func (e *entry) read(w http.ResponseWriter, r *http.Request) (cloudevents.Batch, func(), error) {
 	limit := e.events.MaxBytes
 	if limit <= 0 {

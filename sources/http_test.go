@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -212,7 +211,7 @@ func TestBatchesAreAnsweredByEntry(t *testing.T) {
 
 func TestBadRequestsAreToldAndLoggedOnce(t *testing.T) {
 	var log recorder
-	url := "http://" + run(t, &HTTP{Log: slog.New(slog.NewTextHandler(&log, nil))}, func(context.Context, ...*keg.Event) keg.Receipts { panic("it has been called") })
+	url := "http://" + run(t, &HTTP{Log: logTo(&log)}, func(context.Context, ...*keg.Event) keg.Receipts { panic("it has been called") })
 	tests := map[string]struct {
 		status  int
 		body    string
@@ -242,7 +241,7 @@ func TestAPanicIsAnsweredAndTheSourceLivesOn(t *testing.T) {
 	var log recorder
 	var k took
 	first := true
-	url := "http://" + run(t, &HTTP{Log: slog.New(slog.NewTextHandler(&log, nil))}, func(ctx context.Context, events ...*keg.Event) keg.Receipts {
+	url := "http://" + run(t, &HTTP{Log: logTo(&log)}, func(ctx context.Context, events ...*keg.Event) keg.Receipts {
 		if first {
 			first = false
 			panic("secret cause")
