@@ -1,0 +1,290 @@
+package plugins_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	wire "github.com/Kong/go-pdk/server/kong_plugin_protocol"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/kong/keg/hub"
+	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/plugins"
+	"github.com/kong/keg/router"
+)
+
+// kong is the other end of the plugin server's socket: it starts instances and
+// runs requests through their access phase, as a worker of Kong's does.
+type kong struct {
+	hub    *hub.Hub
+	sinks  *memory
+	log    *logBuffer
+	socket string
+}
+
+// newKong serves the plugins over sinks in memory.
+func newKong(t testing.TB, o plugins.Options) *kong {
+	t.Helper()
+	k := &kong{sinks: newMemory(), log: &logBuffer{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
+	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log})
+	o.Hub, o.Log, o.Version = k.hub, log, "1.2.3"
+	o.Routes = router.Options{Types: memoryTypes}
+	s, err := server.New(server.Options{Socket: k.socket, Plugins: plugins.All(o), Log: log, Drain: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("the plugin server: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := k.hub.Close(ctx); err != nil {
+			t.Errorf("the hub: %v", err)
+		}
+	})
+	return k
+}
+
+func (k *kong) dial(t testing.TB) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("unix", k.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return conn
+}
+
+// start starts an instance of event-router, or tells that it could not be.
+func (k *kong) start(t testing.TB, config string) (id int32, ok bool) {
+	t.Helper()
+	returned, err := k.command(t, &wire.RpcCall{Sequence: 1, Call: &wire.RpcCall_CmdStartInstance{
+		CmdStartInstance: &wire.CmdStartInstance{Name: "event-router", Config: []byte(config)},
+	}})
+	return returned.GetInstanceStatus().GetInstanceId(), err == nil
+}
+
+func (k *kong) close(t testing.TB, id int32) {
+	t.Helper()
+	if _, err := k.command(t, &wire.RpcCall{Sequence: 1, Call: &wire.RpcCall_CmdCloseInstance{
+		CmdCloseInstance: &wire.CmdCloseInstance{InstanceId: id},
+	}}); err != nil {
+		t.Errorf("closing the instance: %v", err)
+	}
+}
+
+func (k *kong) command(t testing.TB, call *wire.RpcCall) (*wire.RpcReturn, error) {
+	t.Helper()
+	conn := k.dial(t)
+	defer conn.Close()
+	encoded, err := proto.Marshal(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFrame(t, conn, encoded)
+	frame, err := readFrame(conn)
+	if err != nil {
+		return nil, err
+	}
+	returned := &wire.RpcReturn{}
+	return returned, proto.Unmarshal(frame, returned)
+}
+
+// request is what a client sent.
+type request struct {
+	line     string // POST /events HTTP/1.1, where empty
+	id       string
+	headers  map[string][]string
+	body     string
+	bodyFile string // instead of the body
+	noBody   string // why there is none
+}
+
+// reply is what a plugin did with a request.
+type reply struct {
+	status  int // 0 where it let the request go on
+	headers http.Header
+	body    string
+	asked   []string
+}
+
+// event runs a request through the instance's access phase.
+func (k *kong) event(t testing.TB, instance int32, r request) reply {
+	t.Helper()
+	conn := k.dial(t)
+	defer conn.Close()
+	encoded, err := proto.Marshal(&wire.RpcCall{Sequence: 7, Call: &wire.RpcCall_CmdHandleEvent{
+		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: "access"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFrame(t, conn, encoded)
+	var got reply
+	for {
+		method, err := readFrame(conn)
+		if err != nil {
+			t.Fatalf("Kong would run the event again: %v", err)
+		}
+		argument, err := readFrame(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch string(method) {
+		case "":
+			return got // argument was the RpcReturn
+		case "kong.response.exit":
+			exit := &wire.ExitArgs{}
+			if err := proto.Unmarshal(argument, exit); err != nil {
+				t.Fatal(err)
+			}
+			got.status, got.body, got.headers = int(exit.Status), string(exit.Body), http.Header{}
+			for name, value := range exit.Headers.GetFields() {
+				for _, one := range value.GetListValue().GetValues() {
+					got.headers.Add(name, one.GetStringValue())
+				}
+			}
+			return got
+		}
+		name := string(method)
+		if name == "kong.nginx.get_var" {
+			name += " " + text(t, argument)
+		}
+		got.asked = append(got.asked, name)
+		writeFrame(t, conn, r.answer(t, name))
+	}
+}
+
+func (r request) answer(t testing.TB, name string) []byte {
+	marshal := func(m proto.Message) []byte {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	switch name {
+	case "kong.request.get_headers":
+		return headersFrame(r.headers)
+	case "kong.request.get_raw_body":
+		switch {
+		case r.bodyFile != "":
+			return marshal(&wire.RawBodyResult{Kind: &wire.RawBodyResult_BodyFilepath{BodyFilepath: r.bodyFile}})
+		case r.noBody != "":
+			return marshal(&wire.RawBodyResult{Kind: &wire.RawBodyResult_Error{Error: r.noBody}})
+		}
+		return marshal(&wire.RawBodyResult{Kind: &wire.RawBodyResult_Content{Content: []byte(r.body)}})
+	case "kong.nginx.get_var kong_request_id":
+		return marshal(&wire.String{V: r.id})
+	case "kong.nginx.get_var request":
+		if r.line == "" {
+			r.line = "POST /events HTTP/1.1"
+		}
+		return marshal(&wire.String{V: r.line})
+	}
+	t.Errorf("asked for %s", name)
+	return nil
+}
+
+// headersFrame encodes a google.protobuf.Struct as lua-protobuf does: whatever
+// the bytes are.
+func headersFrame(headers map[string][]string) []byte {
+	field := func(number protowire.Number, value []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), value)
+	}
+	var frame []byte
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		var value []byte
+		if values := headers[name]; len(values) == 1 {
+			value = field(3, []byte(values[0]))
+		} else {
+			var list []byte
+			for _, one := range values {
+				list = append(list, field(1, field(3, []byte(one)))...)
+			}
+			value = field(6, list)
+		}
+		frame = append(frame, field(1, append(field(1, []byte(name)), field(2, value)...))...)
+	}
+	return frame
+}
+
+func text(t testing.TB, frame []byte) string {
+	m := &wire.String{}
+	if err := proto.Unmarshal(frame, m); err != nil {
+		t.Fatal(err)
+	}
+	return m.V
+}
+
+func writeFrame(t testing.TB, w io.Writer, b []byte) {
+	t.Helper()
+	if _, err := w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), b...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFrame(r io.Reader) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(size[:])
+	if n > 64<<20 {
+		return nil, errors.New("a frame of more than 64 MiB")
+	}
+	b := make([]byte, n)
+	_, err := io.ReadFull(r, b)
+	return b, err
+}
+
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// lines are the lines that say what.
+func (b *logBuffer) lines(what string) (found []string) {
+	for line := range strings.Lines(b.String()) {
+		if strings.Contains(line, what) {
+			found = append(found, line)
+		}
+	}
+	return found
+}

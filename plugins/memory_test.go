@@ -1,0 +1,89 @@
+package plugins_test
+
+import (
+	"context"
+	"sync"
+
+	"github.com/kong/keg"
+)
+
+// memoryTypes is the one type of destination that these tests have.
+var memoryTypes = []keg.DestinationType{{
+	Name: "memory", Doc: "A destination for tests.", New: func() keg.Settings { return &memorySettings{} },
+	Format: keg.FormatBinary, Formats: []keg.Format{keg.FormatBinary},
+}}
+
+type memorySettings struct {
+	Address string `keg:"address,required" doc:"What the test knows the sink by."`
+	Topic   string `keg:"topic" enum:"orders,audit" doc:"Which topic."`
+	Silent  bool   `keg:"silent" doc:"Whether it does not acknowledge."`
+}
+
+func (s *memorySettings) Label() string      { return "memory://" + s.Address }
+func (s *memorySettings) Validate() error    { return nil }
+func (s *memorySettings) Acknowledges() bool { return !s.Silent }
+
+type sendFunc = func(ctx context.Context, e *keg.Event) error
+
+// memory opens sinks that keep what they are sent, unless a test tells them
+// otherwise.
+type memory struct {
+	mu   sync.Mutex
+	do   map[string]sendFunc
+	sent map[string][]*keg.Event
+	open int
+}
+
+func newMemory() *memory { return &memory{do: map[string]sendFunc{}, sent: map[string][]*keg.Event{}} }
+
+func (m *memory) Open(d *keg.Destination) (keg.Sink, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open++
+	return &memorySink{m, d.Settings.(*memorySettings).Address}, nil
+}
+
+func (m *memory) on(address string, do sendFunc) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.do[address] = do
+}
+
+func (m *memory) got(address string) []*keg.Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sent[address]
+}
+
+func (m *memory) opened() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.open
+}
+
+type memorySink struct {
+	*memory
+	address string
+}
+
+func (s *memorySink) Send(ctx context.Context, e *keg.Event) error {
+	s.mu.Lock()
+	do := s.do[s.address]
+	s.mu.Unlock()
+	if do != nil {
+		if err := do(ctx, e); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent[s.address] = append(s.sent[s.address], e)
+	return nil
+}
+
+func (s *memorySink) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	return nil
+}

@@ -1,0 +1,97 @@
+package plugins_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/plugins"
+	"github.com/kong/keg/router"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestNames(t *testing.T) {
+	if diff := cmp.Diff([]string{"event-router"}, plugins.Names()); diff != "" {
+		t.Error(diff)
+	}
+	for _, name := range plugins.Names() {
+		if p, ok := plugins.ByName(name, plugins.Options{Version: "1"}); !ok || p.Name != name || p.Version != "1" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if _, ok := plugins.ByName("event-ruoter", plugins.Options{}); ok {
+		t.Error("found a plugin that is not there")
+	}
+}
+
+// TestSchema holds what Kong is told to what the plugin's documentation says.
+func TestSchema(t *testing.T) {
+	p, _ := plugins.ByName("event-router", plugins.Options{Version: "1.2.3", Routes: router.Options{Types: memoryTypes}})
+	document, err := server.Dump(p, "/run/keg.socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type field struct {
+		Type, Description string
+		Default           any
+		OneOf             []string  `json:"one_of"`
+		Between           []float64 `json:"between"`
+		Required          bool
+		JSONSchema        struct{ Inline map[string]any } `json:"json_schema"`
+	}
+	var dump struct {
+		Plugins []struct {
+			Name, Version string
+			Priority      int
+			Phases        []string
+			Schema        struct {
+				Fields []struct {
+					Config struct{ Fields []map[string]field }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(document, &dump); err != nil {
+		t.Fatal(err)
+	}
+	plugin := dump.Plugins[0]
+	if plugin.Priority != 950 || plugin.Version != "1.2.3" || !slices.Equal(plugin.Phases, []string{"access"}) {
+		t.Errorf("%+v", plugin)
+	}
+	fields := map[string]field{}
+	for _, named := range plugin.Schema.Fields[0].Config.Fields {
+		for name, f := range named {
+			fields[name] = f
+			if n := len(f.Description); n < 10 || n > 500 {
+				t.Errorf("%s: a description of %d bytes", name, n)
+			}
+			if f.Required {
+				t.Errorf("%s is required; an empty config must do", name)
+			}
+		}
+	}
+	if f := fields["routes"]; f.Type != "json" || f.JSONSchema.Inline["type"] != "array" {
+		t.Errorf("routes: %+v", f)
+	}
+	for name, want := range map[string]field{
+		"ack":        {Type: "string", OneOf: []string{"delivered", "stored", "none"}},
+		"on_success": {Type: "string", OneOf: []string{"respond", "continue"}, Default: "respond"},
+		"timeout":    {Type: "integer", Between: []float64{1, 55000}, Default: 10000.0},
+	} {
+		got := fields[name]
+		got.Description, got.JSONSchema.Inline = "", nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for _, name := range []string{"event_type", "event_source", "forward_headers", "max_event_bytes"} {
+		if _, ok := fields[name]; !ok {
+			t.Errorf("no field %s", name)
+		}
+	}
+}
