@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 )
 
 // adminInfo is GET /. Kong 3.9.1 answers 500 to it while it manages a plugin
@@ -18,7 +19,7 @@ func (g *Gateway) adminInfo() adminReply {
 	}
 	enabled := []string{}
 	for _, p := range g.state.Load().config.Plugins {
-		if !contains(enabled, p.Name) {
+		if !slices.Contains(enabled, p.Name) {
 			enabled = append(enabled, p.Name)
 		}
 	}
@@ -29,15 +30,6 @@ func (g *Gateway) adminInfo() adminReply {
 		"plugins":       map[string]any{"available_on_server": available, "enabled_in_cluster": enabled},
 		"configuration": map[string]any{"database": "off", "proxy_listen": g.proxyAddrs, "admin_listen": g.adminAddrs, "role": "traditional"},
 	})
-}
-
-func contains(list []string, text string) bool {
-	for _, t := range list {
-		if t == text {
-			return true
-		}
-	}
-	return false
 }
 
 // adminStatus is GET /status: whether the node is well.

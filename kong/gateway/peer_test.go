@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 	"google.golang.org/protobuf/proto"
@@ -24,18 +25,20 @@ type peer struct {
 	same     func(method string, recorded, heard []byte) error
 
 	mu       sync.Mutex
+	refuse   string     // the plugin whose instances do not start
 	script   []*command // events that are still to come
 	heard    []string   // what came, as recording's what
 	configs  []string
 	sequence []int64
 	nextID   int32
 	done     chan struct{} // closed when the script is played
+	open     map[net.Conn]bool
 	conns    sync.WaitGroup
 }
 
 func newPeer(t *testing.T) *peer {
 	t.Helper()
-	p := &peer{t: t, socket: filepath.Join(t.TempDir(), "plugin.socket"), nextID: 100}
+	p := &peer{t: t, socket: filepath.Join(t.TempDir(), "plugin.socket"), nextID: 100, open: map[net.Conn]bool{}}
 	var err error
 	if p.listener, err = net.Listen("unix", p.socket); err != nil {
 		t.Fatal(err)
@@ -63,15 +66,22 @@ func (p *peer) play(r *recording, same func(method string, recorded, heard []byt
 }
 
 func (p *peer) accept() {
+	listener := p.listener
 	for {
-		conn, err := p.listener.Accept()
+		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
+		p.mu.Lock()
+		p.open[conn] = true
+		p.mu.Unlock()
 		p.conns.Go(func() {
-			defer conn.Close()
 			for p.serve(conn) {
 			}
+			conn.Close()
+			p.mu.Lock()
+			delete(p.open, conn)
+			p.mu.Unlock()
 		})
 	}
 }
@@ -127,7 +137,11 @@ func (p *peer) start(conn net.Conn, call *kong_plugin_protocol.RpcCall) bool {
 	p.nextID++
 	id := p.nextID
 	p.configs = append(p.configs, string(call.GetCmdStartInstance().Config))
+	refused := call.GetCmdStartInstance().Name == p.refuse
 	p.mu.Unlock()
+	if refused {
+		return false
+	}
 	p.reply(conn, call, &kong_plugin_protocol.InstanceStatus{Name: call.GetCmdStartInstance().Name, InstanceId: id})
 	return true
 }
@@ -163,7 +177,11 @@ func (p *peer) event(conn net.Conn, call *kong_plugin_protocol.RpcCall, recorded
 			p.t.Errorf("%s %s: %v", recorded.phase(), c.method, err)
 		}
 	}
-	if recorded.died || recorded.reply == nil {
+	if recorded.died {
+		return false
+	}
+	if recorded.reply == nil { // it takes its time, until Kong gives up
+		_, _ = io.Copy(io.Discard, conn)
 		return false
 	}
 	writeTestFrames(conn, nil)
@@ -188,6 +206,42 @@ func writeTestFrames(conn net.Conn, payloads ...[]byte) {
 		frames.Write(payload)
 	}
 	_, _ = conn.Write(frames.Bytes()) // the test sees what is missing
+}
+
+// die closes the socket and all connections, as the end of its process would;
+// the returned function brings it back.
+func (p *peer) die() (revive func()) {
+	p.listener.Close()
+	p.mu.Lock()
+	for conn := range p.open {
+		conn.Close()
+	}
+	p.mu.Unlock()
+	p.conns.Wait()
+	return func() {
+		listener, err := net.Listen("unix", p.socket)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.listener = listener
+		p.conns.Go(p.accept)
+	}
+}
+
+// awaitHeard waits until so many commands have come.
+func (p *peer) awaitHeard(n int) {
+	p.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		heard := len(p.heard)
+		p.mu.Unlock()
+		if heard >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("heard %q, not %d commands", p.told(), n)
+		}
+	}
 }
 
 // told returns what the peer has heard: "start access response log".

@@ -79,7 +79,7 @@ func (p *Process) once(ctx context.Context) int {
 		case <-ended:
 		}
 	})
-	err = cmd.Wait()
+	_ = cmd.Wait() // how it ended is in ProcessState
 	close(ended)
 	stopping.Wait()
 	// A process that the plugin server left behind may hold the pipe open.
