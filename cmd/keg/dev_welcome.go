@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/kong/keg/kong/gateway"
+)
+
+// welcome prints where everything listens, what to try, and "ready".
+func (f *firstLook) welcome(w io.Writer, sources []string) {
+	f.lines.mu.Lock() // no event's line in between
+	defer f.lines.mu.Unlock()
+	proxy := join(f.gateway.ProxyAddrs())
+	_, _ = fmt.Fprint(w, "KEG, a first look. Everything runs in this process; nothing is kept.\n\n")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(what, address, note string) {
+		if address == "" {
+			address = "off"
+		}
+		_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", what, address, note)
+	}
+	row("proxy", proxy, gateway.Banner)
+	row("Admin API", join(f.gateway.AdminAddrs()), "of the stand-in")
+	row("Kafka", f.kafkaAddr, "in memory")
+	row("MQTT", f.mqttAddr, "in memory")
+	row("webhook", f.webhookAddr, "prints here what it is sent")
+	row("HTTP source", strings.Join(sources, " "), "KEG's own way in, beside Kong")
+	row("routes", f.routesFile, "")
+	row("kong.yml", f.kongFile, "")
+	_ = table.Flush()
+	if f.devConfig.kongConfig == "" && proxy != "" {
+		_, _ = fmt.Fprintf(w, "\nSend it an event, from another terminal:\n\n%s", curls(strings.Fields(proxy)[0]))
+		if f.kafkaAddr != "" {
+			_, _ = fmt.Fprintf(w, "\nSee where it went:\n\n  keg tail kafka://%s/order-processing\n", f.kafkaAddr)
+		}
+	}
+	_, _ = fmt.Fprint(w, "\nready\n")
+}
+
+// curls are one request for each destination of kong/routes.yaml.
+func curls(proxy string) string {
+	var b strings.Builder
+	for _, body := range []string{
+		`{"event_type":"order.created","event_source":"shop","order":{"id":7,"total":129.9}}`,
+		`{"event_type":"payment.settled","event_source":"payment-service","payment":{"id":12,"amount":129.9}}`,
+		`{"event_type":"sensor.reading","event_source":"greenhouse-4","celsius":21.5}`,
+	} {
+		fmt.Fprintf(&b, "  curl -i http://%s/events -H 'content-type: application/json' -d '%s'\n", proxy, body)
+	}
+	return b.String()
+}
+
+func join(addrs []net.Addr) string {
+	texts := make([]string, len(addrs))
+	for i, a := range addrs {
+		texts[i] = a.String()
+	}
+	return strings.Join(texts, " ")
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/cloudevents"
+	"github.com/kong/keg/hub"
+	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/plugins"
+	"github.com/kong/keg/sinks"
+	"github.com/kong/keg/sources"
+)
+
+// drainTime is how long a node waits for what is under way when it is told to
+// stop. It is longer than the ten seconds that a request has by default.
+const drainTime = 15 * time.Second
+
+// node is one running KEG: the hub over its sinks, and the ways in.
+type node struct {
+	log     *slog.Logger
+	pool    *sinks.Pool
+	hub     *hub.Hub
+	socket  string // of the plugin server
+	server  *server.Server
+	sources []source
+}
+
+// source is a way in beside Kong, with its own port into the hub.
+type source struct {
+	spec sources.Spec
+	keg.Source
+	handle keg.Handler
+}
+
+// newNode wires a node and dials nothing. observe, which may be nil, is called for
+// each event; listening, for each source when it listens.
+func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening func(sources.Spec, net.Addr)) (*node, error) {
+	n := &node{log: log, pool: sinks.NewPool(log), socket: c.socket}
+	n.hub = hub.New(hub.Options{Sinks: n.pool, Log: log, MaxInFlight: c.maxInFlight, Observe: observe})
+	if err := n.hub.SetTable(c.table); err != nil {
+		return nil, misuse(err)
+	}
+	events := cloudevents.Options{MaxBytes: c.maxEventBytes}
+	for _, spec := range c.sources {
+		s, err := spec.Source(sources.Options{Events: events, Log: log, Ready: listening})
+		if err != nil {
+			return nil, misuse(err)
+		}
+		port, err := n.hub.Open(hub.PortOptions{Name: spec.Protocol})
+		if err != nil {
+			return nil, misuse(err)
+		}
+		n.sources = append(n.sources, source{spec, s, port.Publish})
+	}
+	var err error
+	n.server, err = server.New(server.Options{
+		Socket: c.socket, Log: log,
+		Plugins: plugins.All(plugins.Options{
+			Hub: n.hub, Routes: c.routerOptions(), Events: events, Version: release(), Log: log,
+		}),
+	})
+	return n, misuse(err)
+}
+
+// run serves until ctx ends or a way in fails, then stops in order: the ways in
+// take no more and let what is under way end, then the hub, then the sinks.
+func (n *node) run(ctx context.Context) error {
+	ways, ctx := errgroup.WithContext(ctx)
+	ways.Go(func() error {
+		if err := n.server.Serve(ctx); err != nil {
+			return fmt.Errorf("plugin server: %w", err)
+		}
+		return nil
+	})
+	for _, s := range n.sources {
+		ways.Go(func() error {
+			if err := s.Run(ctx, s.handle); err != nil {
+				return fmt.Errorf("source %s: %w", s.spec, err)
+			}
+			return nil
+		})
+	}
+	err := ways.Wait()
+	return errors.Join(err, n.close())
+}
+
+// close gives everything back, within drainTime.
+func (n *node) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := n.hub.Close(ctx)
+	return errors.Join(err, n.pool.Close())
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/kong/keg/router"
+	"github.com/kong/keg/sinks"
+	"github.com/kong/keg/sources"
+)
+
+// nodeConfig is what a node is built from: the settings, read and checked.
+type nodeConfig struct {
+	socket        string
+	table         *router.Table
+	sources       []sources.Spec
+	maxAttempts   int
+	maxInFlight   int
+	maxEventBytes int64
+}
+
+// tableLoader reads the node's route table: the file at path, or, where path is
+// empty, whatever the command falls back on.
+type tableLoader func(path string, o router.Options) (*router.Table, error)
+
+// readNodeConfig reports every setting that is wrong, joined.
+func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
+	var c nodeConfig
+	var errs []error
+	note := func(err error) { errs = append(errs, err) }
+	var err error
+
+	c.maxAttempts, err = parse(s, "retry-max-attempts", wholeNumber(1, 1000))
+	note(err)
+	c.maxInFlight, err = parse(s, "max-in-flight", wholeNumber(1, 1_000_000))
+	note(err)
+	c.maxEventBytes, err = parse(s, "max-event-bytes", byteSize)
+	note(err)
+	c.sources, err = parse(s, "event-sources", sources.Parse)
+	note(err)
+	persist, err := parse(s, "persistence-enable", strconv.ParseBool)
+	note(err)
+	if persist {
+		note(errors.New("KEG_PERSISTENCE_ENABLE: this version keeps no events; leave it unset, and senders are told only what the destinations have taken"))
+	}
+	c.socket = s.text("socket")
+	if c.socket == "" {
+		c.socket = defaultSocket()
+	}
+	if c.maxAttempts > 0 {
+		c.table, err = load(s.text("routes"), c.routerOptions())
+		note(err)
+	}
+	return c, errors.Join(errs...)
+}
+
+// defaultRoutes is read where no file is named and this one exists.
+const defaultRoutes = "/etc/keg/routes.yaml"
+
+// routesOrNone is serve's tableLoader. A file that was named must be readable;
+// without a name and a default file the node starts with no routes of its own.
+func routesOrNone(log *slog.Logger) tableLoader {
+	return func(path string, o router.Options) (*router.Table, error) {
+		if path == "" {
+			if _, err := os.Stat(defaultRoutes); errors.Is(err, os.ErrNotExist) {
+				log.Info("no routes of the node's own: KEG_ROUTE_CONFIG is not set and " + defaultRoutes + " does not exist; plugins may carry theirs")
+				return router.Empty(), nil
+			}
+			path = defaultRoutes
+		}
+		return router.Load(path, o)
+	}
+}
+
+func (c nodeConfig) routerOptions() router.Options { return routerOptions(c.maxAttempts) }
+
+func routerOptions(maxAttempts int) router.Options {
+	return router.Options{Types: sinks.Types(), MaxAttempts: maxAttempts}
+}
+
+func defaultSocket() string {
+	prefix := os.Getenv("KONG_PREFIX")
+	if prefix == "" {
+		prefix = "/usr/local/kong"
+	}
+	return filepath.Join(prefix, "keg.socket")
+}
+
+func wholeNumber(least, most int) func(string) (int, error) {
+	return func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			return 0, fmt.Errorf("must be a whole number from %d to %d", least, most)
+		}
+		return n, nil
+	}
+}
+
+// byteSize reads 1048576, 1MiB, 64KB.
+func byteSize(text string) (int64, error) {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n < 1024 || n > 64<<20 {
+		return 0, errors.New("must be a size from 1KiB to 64MiB, such as 1MiB")
+	}
+	return int64(n), nil
+}

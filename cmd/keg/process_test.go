@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary is keg itself when this variable is set, so that tests drive
+// real processes, and what these start (the query command) is keg as well.
+const beKeg = "KEG_TEST_BE_KEG"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beKeg) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// process is a running keg.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	mu     sync.Mutex
+	output bytes.Buffer // standard output and error
+	lines  chan string
+	ended  chan error
+}
+
+// start runs keg with args in an empty folder. What it leaves running is killed
+// when the test ends.
+func start(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, lines: make(chan string, 10_000), ended: make(chan error, 1)}
+	p.cmd = exec.Command(os.Args[0], args...)
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Env = append(append(os.Environ(), beKeg+"=1"), env...)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = writer, writer
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		scanner := bufio.NewScanner(reader)
+		scanner.Buffer(nil, 1<<20)
+		for scanner.Scan() {
+			p.mu.Lock()
+			p.output.WriteString(scanner.Text() + "\n")
+			p.mu.Unlock()
+			p.lines <- scanner.Text()
+		}
+	}()
+	go func() {
+		<-read
+		p.ended <- p.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		if t.Failed() {
+			t.Logf("keg %s said:\n%s", strings.Join(args, " "), p.said())
+		}
+	})
+	return p
+}
+
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.output.String()
+}
+
+// until waits for a line that holds text, and returns it.
+func (p *process) until(text string) string {
+	p.t.Helper()
+	patience := time.After(30 * time.Second)
+	for {
+		select {
+		case line := <-p.lines:
+			if strings.Contains(line, text) {
+				return line
+			}
+		case err := <-p.ended:
+			p.t.Fatalf("keg ended (%v) before it said %q:\n%s", err, text, p.said())
+		case <-patience:
+			p.t.Fatalf("keg did not say %q:\n%s", text, p.said())
+		}
+	}
+}
+
+// stop sends SIGTERM and returns the exit status.
+func (p *process) stop() int {
+	p.t.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	return p.wait()
+}
+
+func (p *process) wait() int {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(30 * time.Second):
+		p.t.Fatalf("keg did not end:\n%s", p.said())
+		return -1
+	}
+}
+
+// runKeg runs a command that ends by itself.
+func runKeg(t *testing.T, env []string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(append(os.Environ(), beKeg+"=1"), env...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}

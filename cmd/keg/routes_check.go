@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kong/keg/router"
+)
+
+// fileReport is what a check says of one file.
+type fileReport struct {
+	File         string         `json:"file"`
+	Valid        bool           `json:"valid"`
+	Routes       int            `json:"routes"`
+	Disabled     int            `json:"disabled"`
+	Destinations map[string]int `json:"destinations,omitempty"` // by type
+	Errors       []fileError    `json:"errors,omitempty"`
+}
+
+// fileError is one thing wrong with a file, at its place.
+type fileError struct {
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Problem string `json:"problem"`
+}
+
+func routesCheckCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "check FILE...",
+		Short: "Say everything that is wrong with a routes file",
+		Long: `Say everything that is wrong with a routes file, each mistake with its place and
+the nearest known key, or count what a good one holds. Nothing is dialled.
+The exit status is 2 if any file is wrong.`,
+		Example: `  keg routes check routes.yaml
+  keg routes check *.yaml --output json`,
+		Args: func(cmd *cobra.Command, args []string) error { return misuse(cobra.MinimumNArgs(1)(cmd, args)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			return checkRoutes(cmd.OutOrStdout(), output, args)
+		},
+	}
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func checkRoutes(w io.Writer, output string, files []string) error {
+	wrong := 0
+	reports := make([]fileReport, 0, len(files))
+	for _, file := range files {
+		report, err := checkFile(file)
+		if err != nil {
+			wrong++
+		}
+		reports = append(reports, report)
+		if output == "text" {
+			printReport(w, report, err)
+		}
+	}
+	if output == "json" {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(reports); err != nil {
+			return err
+		}
+	}
+	if wrong > 0 {
+		return misuse(fmt.Errorf("%d of %d files are wrong", wrong, len(files)))
+	}
+	return nil
+}
+
+func checkFile(file string) (fileReport, error) {
+	report := fileReport{File: file}
+	table, err := router.Load(file, routerOptions(3))
+	if err != nil {
+		report.Errors = fileErrors(err)
+		return report, err
+	}
+	summary := table.Summary()
+	report.Valid = true
+	report.Routes, report.Disabled, report.Destinations = summary.Routes, summary.Disabled, summary.Destinations
+	return report, nil
+}
+
+func fileErrors(err error) (all []fileError) {
+	var places router.Errors
+	if !errors.As(err, &places) {
+		return []fileError{{Problem: err.Error()}}
+	}
+	for _, e := range places {
+		all = append(all, fileError{e.Line, e.Column, e.Path, e.Problem})
+	}
+	return all
+}
+
+func printReport(w io.Writer, report fileReport, err error) {
+	if err != nil {
+		_, _ = fmt.Fprintln(w, err)
+		return
+	}
+	_, _ = fmt.Fprintf(w, "%s: good: %d routes (%d disabled)", report.File, report.Routes, report.Disabled)
+	for i, kind := range slices.Sorted(maps.Keys(report.Destinations)) {
+		separator := ", "
+		if i == 0 {
+			separator = "; destinations: "
+		}
+		_, _ = fmt.Fprintf(w, "%s%d %s", separator, report.Destinations[kind], kind)
+	}
+	_, _ = fmt.Fprintln(w)
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kong/keg/sources"
+)
+
+func serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve Kong's plugin server socket, and the sources that are set",
+		Long: `Serve Kong: its plugins connect to the unix socket, and the events of their
+requests go where the routes say. Kong starts this command (kong.conf:
+pluginserver_event_router_start_cmd), or systemd or a container does.
+
+It stops on SIGTERM: what is under way ends first. Settings are flags or
+environment variables; "keg help environment" lists them.`,
+		Example: `  keg serve --routes routes.yaml --socket /usr/local/kong/keg.socket
+  KEG_EVENT_SOURCES=http:8080 KEG_ROUTE_CONFIG=routes.yaml keg serve`,
+		Args: noArguments,
+	}
+	s := bind(cmd.Flags(), "serve")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), s) }
+	return cmd
+}
+
+func serve(ctx context.Context, s settings) error {
+	log, stop, err := openLog(s)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	config, err := readNodeConfig(s, routesOrNone(log))
+	if err != nil {
+		return misuse(err)
+	}
+	n, err := newNode(config, log, nil, func(spec sources.Spec, address net.Addr) {
+		log.Info("source listens", "source", spec.String(), "address", address.String())
+	})
+	if err != nil {
+		return err
+	}
+	log.Info("keg serves", "version", release(), "socket", config.socket, "routes", len(config.table.Routes()))
+	defer log.Info("keg has stopped")
+	return n.run(ctx)
+}
+
+// openLog makes the log that the settings ask for, on stderr.
+func openLog(s settings) (*slog.Logger, func(), error) {
+	level, err := parse(s, "log-level", logLevel)
+	if err != nil {
+		return nil, nil, misuse(err)
+	}
+	format, err := parse(s, "log-format", logFormat)
+	if err != nil {
+		return nil, nil, misuse(err)
+	}
+	log, stop := newLog(os.Stderr, level, format)
+	return log, stop, nil
+}
