@@ -1,0 +1,256 @@
+package plugins_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	broker "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kong/keg/hub"
+	"github.com/kong/keg/kong/gateway"
+	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/plugins"
+	"github.com/kong/keg/router"
+	"github.com/kong/keg/sinks"
+)
+
+// TestThroughKong posts events to the stand-in for Kong, which drives the
+// plugin over its socket, and finds them in Kafka, at a webhook and in MQTT.
+func TestThroughKong(t *testing.T) {
+	kafka, orders := startKafka(t, "orders")
+	mqttAddress, messages := startMQTT(t, "sensors/#")
+	requests := make(chan *http.Request, 10)
+	bodies := make(chan string, 10)
+	webhook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		requests <- r
+		bodies <- string(body)
+	}))
+	t.Cleanup(webhook.Close)
+
+	proxy := startGateway(t, fmt.Sprintf(`
+_format_version: "3.0"
+routes:
+- name: events
+  paths: [/events]
+  plugins:
+  - name: event-router
+    config:
+      forward_headers: [X-Tenant]
+      routes:
+      - name: all-three
+        match: {event_type: order.created}
+        destinations:
+        - {type: kafka, address: %q, topic: orders, key: "{subject}"}
+        - {type: http, address: %q}
+        - {type: mqtt, address: %q, topic: "sensors/{type}"}
+      - name: dead
+        match: {event_type: order.dead}
+        destinations: [{type: http, address: "http://127.0.0.1:1/", retry: {max_attempts: 1}}]
+        dead_letter: {type: kafka, address: %q, topic: orders}
+- name: through
+  paths: [/through]
+  plugins:
+  - {name: event-router, config: {on_success: continue, routes: [{name: r, match: {}, destinations: [{type: http, address: %q}]}]}}
+  - {name: request-termination, config: {status_code: 204}}
+`, kafka, webhook.URL, mqttAddress, kafka, webhook.URL))
+
+	post := func(path, body string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+proxy+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Content-Type": "application/json", "X-Tenant": "7", "X-Event-Subject": "order-7", "Authorization": "Bearer s3cret"} {
+			r.Header.Set(name, value)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(answer)
+	}
+
+	const order = `{"event_type":"order.created","event_source":"shop","event_id":"e-1","order":{"total":129.9}}`
+	if status, answer := post("/events", order); status != 200 || !strings.Contains(answer, `{"id":"e-1","routes":["all-three"]}`) {
+		t.Fatalf("%d %s", status, answer)
+	}
+	record := orders.next(t)
+	if string(record.Value) != order || string(record.Key) != "order-7" {
+		t.Errorf("Kafka has %s: %s", record.Key, record.Value)
+	}
+	headers := map[string]string{}
+	for _, h := range record.Headers {
+		headers[strings.ToLower(h.Key)] = string(h.Value)
+	}
+	if headers["ce_id"] != "e-1" || headers["ce_type"] != "order.created" || headers["x-tenant"] != "7" || headers["authorization"] != "" {
+		t.Errorf("Kafka has headers %v", headers)
+	}
+	if r, body := <-requests, <-bodies; body != order || r.Header.Get("Ce-Id") != "e-1" || r.Header.Get("X-Tenant") != "7" || r.Header.Get("Authorization") != "" {
+		t.Errorf("the webhook has %v %s", r.Header, body)
+	}
+	select {
+	case m := <-messages:
+		if m.Topic() != "sensors/order.created" || !strings.Contains(string(m.Payload()), `"id":"e-1"`) {
+			t.Errorf("MQTT has %s %s", m.Topic(), m.Payload())
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing came by MQTT")
+	}
+
+	t.Run("a body that Kong keeps in a file", func(t *testing.T) {
+		long := strings.Repeat("x", 200_000)
+		status, answer := post("/through", `{"text":"`+long+`"}`)
+		if status != 204 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		<-requests
+		if body := <-bodies; !strings.Contains(body, long) {
+			t.Errorf("the webhook has %d bytes", len(body))
+		}
+	})
+	t.Run("a destination that is away is named, and the event is in the dead letters", func(t *testing.T) {
+		status, answer := post("/events", `{"event_type":"order.dead","event_id":"e-2"}`)
+		if status != 502 || !strings.Contains(answer, "http://127.0.0.1:1") {
+			t.Errorf("%d %s", status, answer)
+		}
+		for {
+			record := orders.next(t)
+			story := map[string]string{}
+			for _, h := range record.Headers {
+				story[strings.ToLower(h.Key)] = string(h.Value)
+			}
+			if story["ce_id"] != "e-2" {
+				continue
+			}
+			if story["keg_dlq_reason"] != "attempts-spent" || story["keg_dlq_route"] != "dead" || story["keg_dlq_attempts"] != "1" {
+				t.Errorf("%v", story)
+			}
+			break
+		}
+	})
+}
+
+// startGateway serves the plugins over real sinks behind a gateway with config,
+// and returns the proxy's address.
+func startGateway(t *testing.T, config string) string {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(&logBuffer{}, nil))
+	pool := sinks.NewPool(log)
+	events := hub.New(hub.Options{Sinks: pool, Log: log})
+	o := plugins.Options{Hub: events, Version: "1", Log: log, Routes: router.Options{Types: sinks.Types()}}
+	socket := filepath.Join(t.TempDir(), "keg.socket")
+	s, err := server.New(server.Options{Socket: socket, Plugins: plugins.All(o), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	plugin, _ := plugins.ByName("event-router", o)
+	dump, err := server.Dump(plugin, socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(gateway.Options{
+		Config: []byte(config), Proxy: "127.0.0.1:0", Admin: "off", Prefix: t.TempDir(), Log: log,
+		PluginServers: []gateway.PluginServer{{Name: "event-router", Socket: socket, Dump: dump}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served, proxied := make(chan error, 1), make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	go func() { proxied <- g.Run(ctx) }()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		stop()
+		closing, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		for what, err := range map[string]error{"gateway": <-proxied, "server": <-served, "hub": events.Close(closing), "pool": pool.Close()} {
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if n := pool.Clients(); n != 0 {
+			t.Errorf("%d clients are left open", n)
+		}
+	})
+	<-g.Ready()
+	return g.ProxyAddrs()[0].String()
+}
+
+// startKafka starts a broker with one topic, and a reader of that topic.
+func startKafka(t *testing.T, topic string) (address string, _ *topicReader) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		topic: {0: kgo.NewOffset().AtStart()},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return cluster.ListenAddrs()[0], &topicReader{client}
+}
+
+type topicReader struct{ client *kgo.Client }
+
+func (r *topicReader) next(t *testing.T) *kgo.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	fetches := r.client.PollRecords(ctx, 1)
+	if err := fetches.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return fetches.Records()[0]
+}
+
+// startMQTT starts a broker and a subscriber.
+func startMQTT(t *testing.T, filter string) (address string, messages <-chan mqtt.Message) {
+	t.Helper()
+	b := broker.New(&broker.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err := b.AddHook(new(auth.AllowHook), nil); err != nil {
+		t.Fatal(err)
+	}
+	listener := listeners.NewTCP(listeners.Config{ID: "test", Address: "127.0.0.1:0"})
+	if err := b.AddListener(listener); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Serve(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	got := make(chan mqtt.Message, 10)
+	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + listener.Address()))
+	for _, token := range []func() mqtt.Token{client.Connect, func() mqtt.Token {
+		return client.Subscribe(filter, 1, func(_ mqtt.Client, m mqtt.Message) { got <- m })
+	}} {
+		if token := token(); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+			t.Fatalf("MQTT: %v", token.Error())
+		}
+	}
+	t.Cleanup(func() { client.Disconnect(100) })
+	return listener.Address(), got
+}
