@@ -50,9 +50,9 @@ func check(e *keg.Event, maxBytes int64) error {
 	return nil
 }
 
-// checkHeaders bounds the header section of a request, and refuses one whose
-// Connection header takes away what says where the body ends and whose it is:
-// two readers of such a request may see two different ones.
+// checkHeaders bounds the header section of a request, and refuses one that two
+// readers may take for two different requests: with two content types, or with a
+// Connection header that takes away what says what the body is and where it ends.
 func checkHeaders(h keg.Headers) error {
 	fields, size := 0, 0
 	for name, values := range h {
@@ -66,6 +66,9 @@ func checkHeaders(h keg.Headers) error {
 		return &keg.TooLargeError{What: "header section", Limit: maxHeaderFields, Unit: "fields"}
 	case size > maxHeaderBytes:
 		return &keg.TooLargeError{What: "header section", Limit: maxHeaderBytes, Unit: "bytes"}
+	}
+	if len(h["content-type"]) > 1 {
+		return &keg.InvalidError{Attribute: "content-type", Problem: "was sent more than once"}
 	}
 	for name := range connectionOptions(h) {
 		switch name {

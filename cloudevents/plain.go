@@ -52,10 +52,14 @@ func fromPlain(r *Request, o Options) (*keg.Event, error) {
 // idempotencyKey is that header, if it can be an id. Unlike X-Event-Id it was
 // not meant for KEG, so that one which cannot is no mistake.
 func idempotencyKey(h keg.Headers) string {
-	if key := h.Get("idempotency-key"); isAttributeText(key) {
-		return key
+	key := h.Get("idempotency-key")
+	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = unquote(key[1 : len(key)-1]) // its draft makes it a quoted string
 	}
-	return ""
+	if !isAttributeText(key) {
+		return ""
+	}
+	return key
 }
 
 // requestSource names a request's origin by its address, `//host/path`.

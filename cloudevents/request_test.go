@@ -121,6 +121,10 @@ func TestRequestsBecomeEvents(t *testing.T) {
 			request: post("", "idempotency-key", "i-1"),
 			want:    plain(func(e *keg.Event) { e.ID = "i-1" }),
 		},
+		"plain: Idempotency-Key as a quoted string": {
+			request: post("", "idempotency-key", `"i\"1"`),
+			want:    plain(func(e *keg.Event) { e.ID = `i"1` }),
+		},
 		"plain: a number is an id as it is written": {
 			request: post(`{"event_id":17}`, "content-type", "application/json"),
 			want: plain(func(e *keg.Event) {
@@ -190,6 +194,7 @@ func TestRequestsAreRefused(t *testing.T) {
 		"X-Event-Time that is none":            {post("", "x-event-time", "now"), &keg.InvalidError{Attribute: "x-event-time", Problem: "must be a time of RFC 3339, such as 2026-01-31T12:00:00Z"}},
 		"X-Event-Type that is not UTF-8":       {post("", "x-event-type", "\xff"), &keg.InvalidError{Attribute: "type", Problem: "is not UTF-8 at byte 0"}},
 		"a host that is none":                  {&Request{Host: "[", Path: "/", Headers: keg.Headers{}}, &keg.InvalidError{Attribute: "source", Problem: "is no URI reference: missing ']' in host"}},
+		"two content types":                    {post("", "content-type", "text/plain", "content-type", "application/cloudevents+json"), &keg.InvalidError{Attribute: "content-type", Problem: "was sent more than once"}},
 		"broken JSON, structured":              {structured(`{"specversion":"1.0",,}`), &keg.InvalidError{Problem: `broken JSON at byte 21: invalid character ',' at start of value`}},
 		"broken JSON, plain":                   {post(`{"a":1 "b"}`, "content-type", "application/json"), &keg.InvalidError{Problem: `broken JSON at byte 7: invalid character '"' after object value (expecting ',' or '}')`}},
 		"JSON that ends too early":             {post(`{"a":[1`, "content-type", "application/json"), &keg.InvalidError{Problem: `broken JSON at byte 7: it ends too early`}},

@@ -84,15 +84,20 @@ func TestRequestsThatDoNotEndAreCut(t *testing.T) {
 }
 
 func TestAnIdleConnectionDoesNotHoldUpTheEnd(t *testing.T) {
-	address, stop := start(t, &HTTP{}, (&took{}).handle)
-	c := client(t)
-	send1(t, c, "POST", "http://"+address, "x") // and is kept alive
-	start := time.Now()
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %v", took)
+	for _, http2 := range []bool{false, true} {
+		address, stop := start(t, &HTTP{}, (&took{}).handle)
+		c := client(t)
+		if http2 {
+			c = http2Client(t)
+		}
+		send1(t, c, "POST", "http://"+address, "x") // and is kept alive
+		start := time.Now()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("HTTP/2 %t: it took %v", http2, took)
+		}
 	}
 }
 

@@ -24,9 +24,15 @@ type entry struct {
 	events   cloudevents.Options
 	log      *slog.Logger
 	buffered *semaphore.Weighted
+	gate     gate
 }
 
 func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !e.gate.enter() {
+		send(w, answer.Problem(&keg.BusyError{Problem: "KEG is stopping", After: time.Second}))
+		return
+	}
+	defer e.gate.leave()
 	defer e.recover(w, r)
 	if r.Method != http.MethodPost {
 		a := answer.Status(http.StatusMethodNotAllowed, "events are sent with POST, on any path")

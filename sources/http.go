@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -65,8 +64,7 @@ func (s *HTTP) Run(ctx context.Context, handle keg.Handler) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	e := &entry{handle: handle, events: s.Events, log: s.log(), buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20))}
-	var underWay sync.WaitGroup
-	server := s.server(requests, e, &underWay)
+	server := s.server(requests, e)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	if s.Ready != nil {
@@ -76,7 +74,7 @@ func (s *HTTP) Run(ctx context.Context, handle keg.Handler) error {
 	case err := <-served:
 		cut()
 		_ = server.Close()
-		underWay.Wait()
+		e.gate.close()
 		return fmt.Errorf("http source %s: %w", s.Listen, err)
 	case <-ctx.Done():
 	}
@@ -87,7 +85,7 @@ func (s *HTTP) Run(ctx context.Context, handle keg.Handler) error {
 		cut()
 		_ = server.Close()
 	}
-	underWay.Wait()
+	e.gate.close()
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("http source %s: %w", s.Listen, err)
 	}
@@ -107,16 +105,12 @@ func (s *HTTP) listen(ctx context.Context) (net.Listener, error) {
 	return netutil.LimitListener(listener, orDefault(s.MaxConnections, 1024)), nil
 }
 
-func (s *HTTP) server(requests context.Context, e *entry, underWay *sync.WaitGroup) *http.Server {
+func (s *HTTP) server(requests context.Context, e *entry) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			underWay.Add(1)
-			defer underWay.Done()
-			e.ServeHTTP(w, r)
-		}),
+		Handler:           e,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},

@@ -83,6 +83,15 @@ func client(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
 }
 
+// http2Client speaks HTTP/2 and nothing else, without TLS.
+func http2Client(t *testing.T) *http.Client {
+	c := client(t)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	c.Transport.(*http.Transport).Protocols = protocols
+	return c
+}
+
 type reply struct {
 	status  int
 	headers http.Header
@@ -144,10 +153,7 @@ func TestAnEventIsTakenOnAnyPath(t *testing.T) {
 func TestHTTP2WithoutTLS(t *testing.T) {
 	var k took
 	url := "http://" + run(t, &HTTP{}, k.handle)
-	c := client(t)
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	c.Transport.(*http.Transport).Protocols = protocols
+	c := http2Client(t)
 	r, _ := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader("x"))
 	response, err := c.Do(r)
 	if err != nil {
