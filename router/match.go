@@ -98,11 +98,11 @@ func dearest(clauses []clause) int {
 	return most
 }
 
-// matchKeys are the keys of a match that are no attribute's own name, for the
+// matchKeys are the keys of a match that have a meaning of their own, for the
 // nearest known key.
 var matchKeys = []string{
 	"event_type", "event_source", "event_id", "type", "source", "id", "subject", "time",
-	"datacontenttype", "dataschema", "all", "any", "not", "when", "headers.NAME", "data.PATH",
+	"datacontenttype", "dataschema", "all", "any", "not", "when",
 }
 
 // match compiles a mapping of conditions. within leads from the route's match
@@ -185,7 +185,13 @@ func (c *compiler) subject(p *strict.Place) subject {
 	case name == "data" || name == "headers":
 		c.FailKey(p, "name what to look at in the %s: `%s.NAME`", name, name)
 	case !isAttributeName(name):
-		c.FailUnknown(p, matchKeys)
+		known := matchKeys
+		if first, rest, dotted := strings.Cut(name, "."); dotted {
+			if known = nil; strict.Nearest(first, []string{"headers", "data"}) != "" {
+				known = []string{strict.Nearest(first, []string{"headers", "data"}) + "." + rest}
+			}
+		}
+		c.FailUnknown(p, known)
 	default:
 		return attribute(name)
 	}

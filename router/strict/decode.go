@@ -178,8 +178,11 @@ func (d *Decoder) mapping(targets []reflect.Value, layers []*Place, partial bool
 		total += len(all[i])
 	}
 	found := make([]given, total) // in the order of the targets and their fields
+	shapeless := false
 	for _, layer := range layers {
+		before := len(d.errs)
 		members := d.Members(layer)
+		shapeless = shapeless || members == nil && len(d.errs) > before
 		for m := range members {
 			member := &members[m]
 			if at := fieldNamed(all, member.name); at < 0 {
@@ -205,7 +208,7 @@ func (d *Decoder) mapping(targets []reflect.Value, layers []*Place, partial bool
 				if f.required && !partial && len(d.errs) == before && hollow(v, f) {
 					d.Fail(places[len(places)-1], "must not be empty")
 				}
-			case f.required && !partial:
+			case f.required && !partial && !shapeless:
 				last := layers[len(layers)-1]
 				missing := last.member(&yaml.Node{Value: f.name}, last.node)
 				d.fail(&missing, last.at, "is required")
