@@ -2,12 +2,9 @@ package sources
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -40,8 +37,9 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		send(w, a)
 		return
 	}
-	batch, release, err := e.read(w, r)
-	defer release()
+	in := &metered{buffered: e.buffered}
+	defer in.release()
+	batch, err := e.read(w, r, in)
 	if err != nil {
 		a := refusal(err)
 		e.note(r, a.Status, err)
@@ -57,49 +55,6 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	send(w, answer.Of(batch.Publish(r.Context(), e.handle), batch.IsBatch))
 }
 
-// read takes the request's body in, within its limits, and decodes it. The bytes
-// count as buffered until the function that it returns is called.
-func (e *entry) read(w http.ResponseWriter, r *http.Request) (cloudevents.Batch, func(), error) {
-	limit := e.events.MaxBytes
-	if limit <= 0 {
-		limit = cloudevents.DefaultMaxBytes
-	}
-	none := func() {}
-	if r.ContentLength > limit {
-		return cloudevents.Batch{}, none, &keg.TooLargeError{What: "body", Limit: limit, Unit: "bytes"}
-	}
-	size := r.ContentLength
-	if size < 0 || r.Header.Get("Content-Encoding") != "" {
-		size = limit
-	}
-	if !e.buffered.TryAcquire(size) {
-		return cloudevents.Batch{}, none, &keg.BusyError{Problem: "too many bytes of requests are in flight", After: time.Second}
-	}
-	release := func() { e.buffered.Release(size) }
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err != nil {
-		return cloudevents.Batch{}, release, bodyError(err, limit)
-	}
-	batch, err := cloudevents.FromRequest(&cloudevents.Request{
-		Method: r.Method, Scheme: "http", Host: r.Host, Path: r.URL.EscapedPath(),
-		Headers: headers(r), Body: body, ID: requestID(r.Header), Received: time.Now().UTC(),
-	}, e.events)
-	return batch, release, err
-}
-
-func bodyError(err error, limit int64) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return &keg.TooLargeError{What: "body", Limit: limit, Unit: "bytes"}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errSlow
-	}
-	return &keg.InvalidError{Problem: "the body ended before it was whole"}
-}
-
-var errSlow = errors.New("the body did not arrive in time")
-
 // refusal answers a request that never came to be an event. One that was too
 // slow may try again, which 400 would deny.
 func refusal(err error) answer.Answer {
@@ -107,28 +62,6 @@ func refusal(err error) answer.Answer {
 		return answer.Status(http.StatusRequestTimeout, errSlow.Error())
 	}
 	return answer.Problem(err)
-}
-
-// headers are the request's, as an event holds them; net/http keeps Host apart.
-func headers(r *http.Request) keg.Headers {
-	h := make(keg.Headers, len(r.Header)+1)
-	for name, values := range r.Header {
-		h[strings.ToLower(name)] = values
-	}
-	h["host"] = []string{r.Host}
-	return h
-}
-
-// requestID is the id that a proxy gave the request, which a repeat of the same
-// request bears again. Kong's comes first: others are passed on from request to
-// request by some, so that two events may bear the same.
-func requestID(h http.Header) string {
-	for _, name := range [...]string{"X-Kong-Request-Id", "X-Request-Id"} {
-		if id := h.Get(name); id != "" && len(id) <= 128 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return id
-		}
-	}
-	return ""
 }
 
 // recover answers for a panic, so that one event cannot end the process.

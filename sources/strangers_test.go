@@ -243,6 +243,16 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	}
 }
 
+func TestSendersHoldOnlyWhatTheyHaveSent(t *testing.T) {
+	address := run(t, &HTTP{MaxBuffered: 1000}, (&took{}).handle)
+	for range 10 { // each of unknown length, and slow
+		fmt.Fprint(dial(t, address), "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+	}
+	if got := send1(t, client(t), "POST", "http://"+address, strings.Repeat("x", 900)); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestJunkIsNoRequest(t *testing.T) {
 	address := run(t, &HTTP{}, (&took{}).handle)
 	for _, junk := range []string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "\x00\x00\x00\x00\r\n\r\n", "POST / HTTP/9.9\r\n\r\n",
