@@ -3,6 +3,7 @@ package sinks
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 
@@ -70,6 +71,8 @@ func classify(err error) error {
 		return err
 	case errors.Is(err, breaker.ErrBreakerOpen):
 		return fmt.Errorf("the topic had no leader three times in a row, and the client looks again within ten seconds: %w", err)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the broker closed the connection: %w", err)
 	case errors.As(err, &config), errors.As(err, &encoding), isAny(err, refusals):
 		return keg.Permanent(err)
 	}

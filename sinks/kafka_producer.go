@@ -192,12 +192,12 @@ func (p *producer) watch(limit time.Duration) {
 func (p *producer) Close() error {
 	p.retire()
 	p.gate.Lock() // nobody is handing over, and nobody will
+	p.async.AsyncClose()
 	p.gate.Unlock()
 
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		p.async.AsyncClose()
 		<-p.drained
 		_ = p.client.Close() // it has nothing to tell: its connections are closed already, or are now
 	}()
