@@ -25,8 +25,14 @@ func (p *Port) Publish(ctx context.Context, events ...*keg.Event) keg.Receipts {
 	}
 	if len(events) == 1 {
 		p.publish(ctx, events[0], &receipts[0])
-		return receipts
+	} else {
+		p.publishAll(ctx, events, receipts)
 	}
+	return receipts
+}
+
+// publishAll fills in the receipt of each event, some events at a time.
+func (p *Port) publishAll(ctx context.Context, events []*keg.Event, receipts keg.Receipts) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(batchWidth, len(events)) {
@@ -37,7 +43,6 @@ func (p *Port) Publish(ctx context.Context, events ...*keg.Event) keg.Receipts {
 		})
 	}
 	workers.Wait()
-	return receipts
 }
 
 // publish fills in the receipt of one event.

@@ -40,6 +40,8 @@ func TestThroughKong(t *testing.T) {
 		bodies <- string(body)
 	}))
 	t.Cleanup(webhook.Close)
+	nowhere := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(nowhere.Close)
 
 	proxy := startGateway(t, fmt.Sprintf(`
 _format_version: "3.0"
@@ -61,12 +63,16 @@ routes:
         match: {event_type: order.dead}
         destinations: [{type: http, address: "http://127.0.0.1:1/", retry: {max_attempts: 1}}]
         dead_letter: {type: kafka, address: %q, topic: orders}
+      - name: refused
+        match: {event_type: order.refused}
+        destinations: [{type: http, address: %q}]
+        dead_letter: {type: kafka, address: %q, topic: orders}
 - name: through
   paths: [/through]
   plugins:
   - {name: event-router, config: {on_success: continue, routes: [{name: r, match: {}, destinations: [{type: http, address: %q}]}]}}
   - {name: request-termination, config: {status_code: 204}}
-`, kafka, webhook.URL, mqttAddress, kafka, webhook.URL))
+`, kafka, webhook.URL, mqttAddress, kafka, nowhere.URL, kafka, webhook.URL))
 
 	post := func(path, body string) (int, string) {
 		t.Helper()
@@ -94,10 +100,7 @@ routes:
 	if string(record.Value) != order || string(record.Key) != "order-7" {
 		t.Errorf("Kafka has %s: %s", record.Key, record.Value)
 	}
-	headers := map[string]string{}
-	for _, h := range record.Headers {
-		headers[strings.ToLower(h.Key)] = string(h.Value)
-	}
+	headers := headersOf(record)
 	if headers["ce_id"] != "e-1" || headers["ce_type"] != "order.created" || headers["x-tenant"] != "7" || headers["authorization"] != "" {
 		t.Errorf("Kafka has headers %v", headers)
 	}
@@ -124,24 +127,23 @@ routes:
 			t.Errorf("the webhook has %d bytes", len(body))
 		}
 	})
+	t.Run("what a webhook says is in the dead letter", func(t *testing.T) {
+		if status, answer := post("/events", `{"event_type":"order.refused","event_id":"e-3"}`); status != 502 || !strings.Contains(answer, "answered 404") {
+			t.Errorf("%d %s", status, answer)
+		}
+		story := headersOf(orders.next(t))
+		if story["ce_id"] != "e-3" || story["keg_dlq_reason"] != "refused" || story["keg_dlq_status"] != "404" {
+			t.Errorf("%v", story)
+		}
+	})
 	t.Run("a destination that is away is named, and the event is in the dead letters", func(t *testing.T) {
 		status, answer := post("/events", `{"event_type":"order.dead","event_id":"e-2"}`)
 		if status != 502 || !strings.Contains(answer, "http://127.0.0.1:1") {
 			t.Errorf("%d %s", status, answer)
 		}
-		for {
-			record := orders.next(t)
-			story := map[string]string{}
-			for _, h := range record.Headers {
-				story[strings.ToLower(h.Key)] = string(h.Value)
-			}
-			if story["ce_id"] != "e-2" {
-				continue
-			}
-			if story["keg_dlq_reason"] != "attempts-spent" || story["keg_dlq_route"] != "dead" || story["keg_dlq_attempts"] != "1" {
-				t.Errorf("%v", story)
-			}
-			break
+		story := headersOf(orders.next(t))
+		if story["ce_id"] != "e-2" || story["keg_dlq_reason"] != "attempts-spent" || story["keg_dlq_route"] != "dead" || story["keg_dlq_attempts"] != "1" {
+			t.Errorf("%v", story)
 		}
 	})
 }
@@ -212,6 +214,14 @@ func startKafka(t *testing.T, topic string) (address string, _ *topicReader) {
 	}
 	t.Cleanup(client.Close)
 	return cluster.ListenAddrs()[0], &topicReader{client}
+}
+
+func headersOf(r *kgo.Record) map[string]string {
+	headers := map[string]string{}
+	for _, h := range r.Headers {
+		headers[strings.ToLower(h.Key)] = string(h.Value)
+	}
+	return headers
 }
 
 type topicReader struct{ client *kgo.Client }

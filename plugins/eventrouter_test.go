@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -377,5 +378,51 @@ func TestClientsCannotForgeTheAnswer(t *testing.T) {
 		if name != "Content-Type" {
 			t.Errorf("the answer has a header %s", name)
 		}
+	}
+}
+
+func TestKongGoesAwayInTheMiddle(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	id, _ := k.start(t, `{`+routes+`}`)
+	for answers := range 4 {
+		k.leave(t, id, order("1"), answers)
+	}
+	if got := k.event(t, id, order("2")); got.status != 200 {
+		t.Errorf("after that: %d %s", got.status, got.body)
+	}
+	for _, e := range k.sinks.got("a") {
+		if e.ID != "2" {
+			t.Errorf("an event was delivered of which Kong had not told all: %+v", e)
+		}
+	}
+	if lines := k.log.lines("panic"); len(lines) != 0 {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestManyRequestsAtOnce(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	var all sync.WaitGroup
+	for worker := range 8 {
+		id, ok := k.start(t, `{`+routes+`}`) // each worker of Kong has its own
+		if !ok {
+			t.Fatal(k.log)
+		}
+		all.Go(func() {
+			for n := range 50 {
+				name := fmt.Sprintf("%d-%d", worker, n)
+				if got := k.event(t, id, order(name)); got.status != 200 || !strings.Contains(got.body, `"`+name+`"`) {
+					t.Errorf("%s: %d %s", name, got.status, got.body)
+				}
+			}
+		})
+	}
+	all.Wait()
+	seen := map[string]bool{}
+	for _, e := range k.sinks.got("a") {
+		seen[e.ID] = true
+	}
+	if len(seen) != 400 || len(k.sinks.got("a")) != 400 {
+		t.Errorf("%d events, %d of them different", len(k.sinks.got("a")), len(seen))
 	}
 }

@@ -135,15 +135,8 @@ type reply struct {
 // event runs a request through the instance's access phase.
 func (k *kong) event(t testing.TB, instance int32, r request) reply {
 	t.Helper()
-	conn := k.dial(t)
+	conn := k.begin(t, instance)
 	defer conn.Close()
-	encoded, err := proto.Marshal(&wire.RpcCall{Sequence: 7, Call: &wire.RpcCall_CmdHandleEvent{
-		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: "access"},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFrame(t, conn, encoded)
 	var got reply
 	for {
 		method, err := readFrame(conn)
@@ -156,7 +149,7 @@ func (k *kong) event(t testing.TB, instance int32, r request) reply {
 		}
 		switch string(method) {
 		case "":
-			return got // argument was the RpcReturn
+			return got // what follows was the RpcReturn
 		case "kong.response.exit":
 			exit := &wire.ExitArgs{}
 			if err := proto.Unmarshal(argument, exit); err != nil {
@@ -170,13 +163,50 @@ func (k *kong) event(t testing.TB, instance int32, r request) reply {
 			}
 			return got
 		}
-		name := string(method)
-		if name == "kong.nginx.get_var" {
-			name += " " + text(t, argument)
-		}
+		name := called(t, method, argument)
 		got.asked = append(got.asked, name)
 		writeFrame(t, conn, r.answer(t, name))
 	}
+}
+
+// leave begins a request and goes away after so many answers.
+func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
+	t.Helper()
+	conn := k.begin(t, instance)
+	defer conn.Close()
+	for range answers {
+		method, err := readFrame(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		argument, err := readFrame(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFrame(t, conn, r.answer(t, called(t, method, argument)))
+	}
+}
+
+// begin opens a connection and sends the command that runs a phase.
+func (k *kong) begin(t testing.TB, instance int32) net.Conn {
+	t.Helper()
+	conn := k.dial(t)
+	encoded, err := proto.Marshal(&wire.RpcCall{Sequence: 7, Call: &wire.RpcCall_CmdHandleEvent{
+		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: "access"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFrame(t, conn, encoded)
+	return conn
+}
+
+// called names a call, with the variable that it asks for.
+func called(t testing.TB, method, argument []byte) string {
+	if string(method) == "kong.nginx.get_var" {
+		return string(method) + " " + text(t, argument)
+	}
+	return string(method)
 }
 
 func (r request) answer(t testing.TB, name string) []byte {

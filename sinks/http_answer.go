@@ -38,7 +38,7 @@ func judgeAnswer(resp *http.Response, now time.Time, hide func() []string) error
 	}
 	var body bytes.Buffer
 	readAnswer(resp.Body, &body)
-	err := fmt.Errorf("answered %s", describeStatus(resp.StatusCode))
+	var err error = statusError(resp.StatusCode)
 	if text := excerpt(resp.Header.Get("Content-Type"), body.Bytes(), hide); text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
@@ -54,6 +54,15 @@ func judgeAnswer(resp *http.Response, now time.Time, hide func() []string) error
 	}
 	return keg.Permanent(err)
 }
+
+// statusError is a status that is no yes. Whoever writes a dead letter asks it
+// for the number.
+type statusError int
+
+func (e statusError) Error() string { return "answered " + describeStatus(int(e)) }
+
+// HTTPStatus returns the status.
+func (e statusError) HTTPStatus() int { return int(e) }
 
 // readAnswer reads to the limits and closes. A body read to its end gives the
 // connection back; a longer one costs the connection. What goes wrong here is

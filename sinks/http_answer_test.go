@@ -145,3 +145,13 @@ func TestAnEndlessBodyIsReadToTheLimitAndClosed(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusalTellsItsStatus(t *testing.T) {
+	for _, code := range []int{301, 403, 410, 429, 503} {
+		resp := answer(code, http.Header{"Content-Type": {"text/plain"}, "Retry-After": {"3"}}, "why")
+		var status interface{ HTTPStatus() int }
+		if err := judgeAnswer(resp, time.Now(), nothing); !errors.As(err, &status) || status.HTTPStatus() != code {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
