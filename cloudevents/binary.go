@@ -25,24 +25,34 @@ func fromBinary(r *Request) (*keg.Event, error) {
 		}
 	}
 	e := &keg.Event{DataContentType: r.Headers.Get("content-type"), Data: r.Body}
+	var fault error
+	var faulty string
 	for header, values := range r.Headers {
-		name, ok := strings.CutPrefix(header, "ce-")
-		if !ok {
-			continue
-		}
-		if name == "datacontenttype" {
-			return nil, &keg.InvalidError{Attribute: header, Problem: "must not be sent; Content-Type says it"}
-		}
-		if len(values) > 1 {
-			return nil, &keg.InvalidError{Attribute: header, Problem: "was sent more than once"}
-		}
-		value, err := decodeValue(header, values[0])
-		if err != nil {
-			return nil, err
-		}
-		if err := assign(e, name, value); err != nil {
-			return nil, err
+		err := assignHeader(e, header, values)
+		if err != nil && (fault == nil || header < faulty) { // the same one each time, whatever a map's order
+			fault, faulty = err, header
 		}
 	}
+	if fault != nil {
+		return nil, fault
+	}
 	return e, nil
+}
+
+// assignHeader sets the attribute that a header gives, if it gives one.
+func assignHeader(e *keg.Event, header string, values []string) error {
+	name, ok := strings.CutPrefix(header, "ce-")
+	switch {
+	case !ok || len(values) == 0:
+		return nil
+	case name == "datacontenttype":
+		return &keg.InvalidError{Attribute: header, Problem: "must not be sent; Content-Type says it"}
+	case len(values) > 1:
+		return &keg.InvalidError{Attribute: header, Problem: "was sent more than once"}
+	}
+	value, err := decodeValue(header, values[0])
+	if err != nil {
+		return err
+	}
+	return assign(e, name, value)
 }

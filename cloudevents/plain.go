@@ -72,7 +72,8 @@ func requestSource(r *Request) string {
 		b.WriteByte('/')
 	}
 	for i := range len(r.Path) {
-		if c := r.Path[i]; c <= ' ' || c == '"' || c == '#' || c == '?' || c > '~' {
+		c := r.Path[i]
+		if c <= ' ' || c == '"' || c == '#' || c == '?' || c > '~' || c == '%' && !escapeAt(r.Path, i) {
 			b.WriteByte('%')
 			b.WriteByte(upperHex[c>>4])
 			b.WriteByte(upperHex[c&15])

@@ -158,8 +158,8 @@ func TestRequestsBecomeEvents(t *testing.T) {
 			}),
 		},
 		"plain: a path with what no URI may hold": {
-			request: &Request{Host: "h:80", Path: "/a b\"ü?#%20", ID: "1", Received: received, Headers: keg.Headers{}},
-			want:    &keg.Event{ID: "1", Type: "http.request", Source: "//h:80/a%20b%22%C3%BC%3F%23%20", Time: received},
+			request: &Request{Host: "h:80", Path: "/a b\"ü?#%20%zz%", ID: "1", Received: received, Headers: keg.Headers{}},
+			want:    &keg.Event{ID: "1", Type: "http.request", Source: "//h:80/a%20b%22%C3%BC%3F%23%20%25zz%25", Time: received},
 		},
 	}
 	for name, test := range tests {
@@ -259,6 +259,15 @@ func TestExtensionNameWithoutEndDoesNotReachTheMessage(t *testing.T) {
 	_, err := FromRequest(post("", ce("ce-"+strings.Repeat("n", 5000), "v")...), Options{})
 	if err == nil || len(err.Error()) > 200 {
 		t.Errorf("error of %d bytes", len(fmt.Sprint(err)))
+	}
+}
+
+func TestOfSeveralFaultsTheSameIsToldEachTime(t *testing.T) {
+	for range 50 {
+		_, err := FromRequest(post("", ce("ce-time", "x", "ce-a", "\xff", "ce-subject", "\xff", "ce-datacontenttype", "x")...), Options{})
+		if err == nil || err.Error() != `"ce-a" is not UTF-8` {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -72,16 +72,19 @@ func unquote(s string) string {
 func unescape(s string) string {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if hi, lo := hexDigit(s[i+1]), hexDigit(s[i+2]); hi >= 0 && lo >= 0 {
-				b = append(b, byte(hi<<4|lo))
-				i += 2
-				continue
-			}
+		if s[i] == '%' && escapeAt(s, i) {
+			b = append(b, byte(hexDigit(s[i+1])<<4|hexDigit(s[i+2])))
+			i += 2
+			continue
 		}
 		b = append(b, s[i])
 	}
 	return string(b)
+}
+
+// escapeAt reports whether two hexadecimal digits follow s[i], a percent sign.
+func escapeAt(s string, i int) bool {
+	return i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0
 }
 
 func hexDigit(c byte) int {
