@@ -1,0 +1,80 @@
+package plugins_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/plugins"
+)
+
+func TestConfigsThatCannotBe(t *testing.T) {
+	tests := []struct {
+		name, config string
+		want         []string // in the log
+	}{
+		{"ack stored without persistence", `{"ack":"stored"}`, []string{"ack: stored needs persistence"}},
+		{"a wrong key of a destination", `{"routes":[{"name":"r","match":{},"destinations":[{"type":"memory","address":"a","topic":"nope"}]}]}`,
+			[]string{"config.routes[0].destinations[0].topic: "}},
+		{"all of it at once", `{"routes":[{"match":{},"destinations":[{"type":"memory"}]}]}`,
+			[]string{"config.routes[0]", "name", "config.routes[0].destinations[0]", "address"}},
+		{"routes that are no list", `{"routes":"all"}`, []string{"config.routes"}},
+		{"a header that cannot travel", `{"forward_headers":["connection"]}`, []string{"forward_headers", "connection"}},
+		{"a destination that does not acknowledge", `{"routes":[{"name":"r","match":{},"destinations":[{"type":"memory","address":"a","silent":true}]}]}`,
+			[]string{`route \"r\"`, "memory://a", "ack: delivered"}},
+		{"a setting of the wrong type", `{"timeout":"soon"}`, []string{"timeout"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			k := newKong(t, plugins.Options{})
+			if _, ok := k.start(t, test.config); ok {
+				t.Fatal("started")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(k.log.String(), want) {
+					t.Errorf("the log does not say %q: %s", want, k.log)
+				}
+			}
+			if n := k.sinks.opened(); n != 0 {
+				t.Errorf("%d sinks are left open", n)
+			}
+		})
+	}
+}
+
+func TestConfigAsKongSendsIt(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	for _, config := range []string{
+		`{"__seq__":3,"__plugin_id":"x","routes":null,"ack":null,"timeout":1e+4,"on_success":"respond","event_type":null,"event_source":null,"forward_headers":{},"max_event_bytes":null}`,
+		`{"routes":{}}`,
+		`{"routes":[]}`,
+		``,
+	} {
+		if _, ok := k.start(t, config); !ok {
+			t.Errorf("%s was not started: %s", config, k.log)
+		}
+	}
+}
+
+func TestCloseReleasesSinksAndWaitsForNobody(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	release := make(chan struct{})
+	k.sinks.on("b", func(context.Context, *keg.Event) error { <-release; return nil })
+	id, _ := k.start(t, `{`+routes+`,"ack":"none"}`)
+	k.event(t, id, order("1"))
+	start := time.Now()
+	k.close(t, id) // would not return if it waited
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("Kong waited %v", took)
+	}
+	close(release)
+	deadline := time.Now().Add(5 * time.Second)
+	for k.sinks.opened() != 0 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if n := k.sinks.opened(); n != 0 || len(k.sinks.got("b")) != 1 {
+		t.Errorf("%d sinks are open, b has %d events", n, len(k.sinks.got("b")))
+	}
+}
