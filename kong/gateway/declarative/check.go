@@ -110,16 +110,19 @@ func (f *Field) checkRecord(value any) any {
 			problems[key] = unknownField
 		}
 	}
-	filled := f.fillRecord(record)
 	for _, member := range f.Fields {
-		if record[member.Name] == nil && member.Type == "record" && !member.Required {
-			continue // what it requires, it requires of those who write it
+		value := record[member.Name]
+		if value == nil {
+			if member.Type == "record" && !member.Required {
+				continue // what it requires, it requires of those who write it
+			}
+			value = member.fill(nil)
 		}
-		if problem := member.check(filled[member.Name]); problem != nil {
+		if problem := member.check(value); problem != nil {
 			problems[member.Name] = problem
 		}
 	}
-	f.checkEntity(filled, problems)
+	f.checkEntity(f.fillRecord(record), problems)
 	return orNothing(problems)
 }
 

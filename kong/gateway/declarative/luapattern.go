@@ -85,6 +85,8 @@ func luaClass(c byte, inSet bool) (string, error) {
 	case ok:
 	case c >= '0' && c <= '9' || c == 'b' || c == 'f':
 		return "", fmt.Errorf("%%%c cannot be used here", c)
+	case inSet:
+		return `\` + string(c), nil
 	default:
 		return regexp.QuoteMeta(string(c)), nil
 	}
