@@ -55,7 +55,7 @@ func (h *hook) Label() string      { return h.Address }
 func (h *hook) Acknowledges() bool { return true }
 func (h *hook) Validate() error    { return nil }
 
-var types = []keg.DestinationType{
+var known = []keg.DestinationType{
 	{
 		Name: "kafka", Doc: "A topic of Kafka.", New: func() keg.Settings { return &stream{} },
 		Format: keg.FormatBinary, Formats: []keg.Format{keg.FormatBinary, keg.FormatStructured, keg.FormatRaw},

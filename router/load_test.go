@@ -18,7 +18,7 @@ import (
 // problems are the lines of the error that a text gives.
 func problems(t testing.TB, text string, o Options) []string {
 	t.Helper()
-	o.Types = types
+	o.Types = known
 	table, err := Parse("f.yaml", []byte(text), o)
 	if err == nil {
 		return nil
@@ -232,7 +232,7 @@ routes:
   dead_letter: {type: http, address: "http://dead"}
 unmatched:
 - {type: http, address: "http://rest"}
-`), Options{Types: types, MaxAttempts: 4})
+`), Options{Types: known, MaxAttempts: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +349,7 @@ func TestAsJSONFromLua(t *testing.T) {
 		"a whole document":         `{"routes":[{"name":"a","match":{},"destinations":[{"type":"kafka","address":"a:1","topic":"t"}]}]}`,
 		"escapes":                  `[{"name":"\ud83d\ude00\/","match":{},"destinations":[{"type":"kafka","address":"a:1","topic":"t"}]}]`,
 	} {
-		table, err := ParseRoutes("config.routes", []byte(text), Options{Types: types})
+		table, err := ParseRoutes("config.routes", []byte(text), Options{Types: known})
 		if err != nil {
 			t.Errorf("%s: %v", says, err)
 			continue
@@ -359,11 +359,11 @@ func TestAsJSONFromLua(t *testing.T) {
 		}
 	}
 	for _, none := range []string{`[]`, `{}`} {
-		if table, err := ParseRoutes("config.routes", []byte(none), Options{Types: types}); err != nil || len(table.Routes()) != 0 {
+		if table, err := ParseRoutes("config.routes", []byte(none), Options{Types: known}); err != nil || len(table.Routes()) != 0 {
 			t.Errorf("%s: %v", none, err)
 		}
 	}
-	_, err := ParseRoutes("config.routes", []byte("[\n\t{\"näme\": \"a\", \"match\": {\"type\": {\"prefx\": 1}}}]"), Options{Types: types})
+	_, err := ParseRoutes("config.routes", []byte("[\n\t{\"näme\": \"a\", \"match\": {\"type\": {\"prefx\": 1}}}]"), Options{Types: known})
 	want := `config.routes:2:2: [0].name: is required
 config.routes:2:2: [0].destinations: is required
 config.routes:2:3: [0].näme: unknown key (did you mean "name"?)
@@ -387,7 +387,7 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(path, []byte("routes: [{name: a, match: {}, destinations: [{type: http, address: a}]}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	table, err := Load(path, Options{Types: types})
+	table, err := Load(path, Options{Types: known})
 	if err != nil || len(table.Routes()) != 1 || table.Routes()[0].Line != 1 {
 		t.Errorf("a good file: %v, %v", table, err)
 	}

@@ -186,7 +186,7 @@ func (c *compiler) comparison(p *strict.Place, o operand, accept accepted) eleme
 	default:
 		// Text from a variable may spell a number; text in quotes may not.
 		n, ok := parseNumber(scalar.Value)
-		if ok && (scalar.Kind == strict.Num || scalar.Foreign) {
+		if ok && (scalar.Kind == strict.Num || scalar.Filled) {
 			return ordered{n, accept}
 		}
 		c.Fail(p, "must be a number, not %s", scalar)
@@ -206,7 +206,7 @@ func (c *compiler) instant(p *strict.Place, scalar strict.Scalar) (time.Time, bo
 
 func (c *compiler) boolean(p *strict.Place) bool {
 	scalar, ok := c.Scalar(p)
-	if ok && (scalar.Kind != strict.Bool && !scalar.Foreign || scalar.Value != "true" && scalar.Value != "false") {
+	if ok && (scalar.Kind != strict.Bool && !scalar.Filled || scalar.Value != "true" && scalar.Value != "false") {
 		c.Fail(p, "must be true or false, not %s", scalar)
 	}
 	return scalar.Value == "true"

@@ -1,9 +1,11 @@
 package router
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"cel.dev/cel-go/cel"
 
@@ -20,11 +22,12 @@ type when struct {
 	data, headers bool // what it looks at
 }
 
-// Bounds of an expression and of what an event can make it cost. At the limit
-// an evaluation has taken tens of milliseconds.
+// Bounds of an expression and of what an event can make it cost. The cost is
+// what stops an evaluation; the time is there for what it does not foresee.
 const (
 	maxExpression = 4000    // code points
 	maxCost       = 200_000 // CEL's units
+	maxTime       = 200 * time.Millisecond
 )
 
 // environment is costly to make and needed only where a table has a `when`.
@@ -67,7 +70,7 @@ func (c *compiler) when(p *strict.Place, key string) clause {
 		c.Fail(p, "must be true or false for each event, and is of type %s", out)
 		return nil
 	}
-	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
+	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.CostTracking(bySize{}), cel.InterruptCheckFrequency(16), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		problem := ""
 		if !text.Foreign {
@@ -107,7 +110,9 @@ func (w *when) holds(v *view) bool {
 var errNoBoolean = errors.New("it gave no boolean")
 
 func (w *when) ask(v *view) (bool, error) {
-	result, _, err := w.program.Eval((*variables)(v))
+	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
+	defer cancel()
+	result, _, err := w.program.ContextEval(ctx, (*variables)(v))
 	if err != nil {
 		return false, err
 	}

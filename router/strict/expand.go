@@ -14,6 +14,9 @@ type Text struct {
 	// Written is the text as the document has it: with ${NAME}, and a file as
 	// its path.
 	Written string
+	// Filled tells that part of Value does not stand in the document as it
+	// reads, so that it may spell a number or a boolean.
+	Filled bool
 	// Foreign tells that part of Value came from a variable or a file, and so
 	// must not be shown.
 	Foreign bool
@@ -125,7 +128,7 @@ func (d *Decoder) fileText(p *Place) (Text, bool) {
 		return Text{}, false
 	}
 	d.reveal(content.text)
-	return Text{Value: content.text, Written: "{file: " + path.Written + "}", Foreign: true}, true
+	return Text{Value: content.text, Written: "{file: " + path.Written + "}", Filled: true, Foreign: true}, true
 }
 
 func (d *Decoder) readFile(path string) fileContent {
@@ -184,5 +187,5 @@ func (d *Decoder) expand(p *Place, written string) (Text, bool) {
 			foreign = true
 		}
 	}
-	return Text{Value: b.String(), Written: written, Foreign: foreign}, true
+	return Text{Value: b.String(), Written: written, Filled: true, Foreign: foreign}, true
 }
