@@ -30,6 +30,7 @@ type mqttBroker struct {
 	// mute takes messages and acknowledges nothing.
 	mute bool
 
+	once sync.Once
 	mu   sync.Mutex
 	got  []mochipackets.Packet
 	from []string // client ids of connections, in order
@@ -43,11 +44,16 @@ func startBroker(t testing.TB, password string, secure func(net.Listener) net.Li
 	}
 	b := &mqttBroker{wire: wire, password: password}
 	b.serve(t, wire, secure)
-	t.Cleanup(func() {
-		wire.Cut()
-		_ = b.server.Close()
-	})
+	t.Cleanup(b.stop)
 	return b
+}
+
+// stop ends the broker and frees its port. It may be called again.
+func (b *mqttBroker) stop() {
+	b.once.Do(func() {
+		_ = b.server.Close()
+		_ = b.wire.Close()
+	})
 }
 
 func (b *mqttBroker) serve(t testing.TB, l net.Listener, secure func(net.Listener) net.Listener) {

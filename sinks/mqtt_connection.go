@@ -17,6 +17,10 @@ const maxUnacknowledged = 1000
 // quiesce is how long a connection has to say goodbye, in milliseconds.
 const quiesce = 250
 
+// grace is how long a Send of a lost connection looks for an acknowledgement that
+// came before the end.
+const grace = 100 * time.Millisecond
+
 // errNotSent: the connection was lost before anything was written to it.
 var errNotSent = errors.New("the connection was lost")
 
@@ -30,6 +34,7 @@ type mqttConnection struct {
 	client     paho.Client
 	ackTimeout time.Duration
 	slots      chan struct{} // one for each message that is not acknowledged
+	turn       chan struct{} // one: whose message paho takes next
 
 	once   sync.Once
 	lost   chan struct{} // closed when the connection is of no more use
@@ -42,6 +47,7 @@ func newMQTTConnection(ackTimeout time.Duration) *mqttConnection {
 	return &mqttConnection{
 		ackTimeout: ackTimeout,
 		slots:      make(chan struct{}, maxUnacknowledged),
+		turn:       make(chan struct{}, 1),
 		lost:       make(chan struct{}),
 		made:       time.Now(),
 	}
@@ -63,12 +69,18 @@ func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, re
 		return fmt.Errorf("waiting behind %d messages that are not acknowledged: %w", maxUnacknowledged, ctx.Err())
 	}
 	published := make(chan paho.Token, 1)
-	go c.carry(topic, qos, retain, payload, published)
+	go c.carry(ctx, topic, qos, retain, payload, published)
 	var token paho.Token
 	select {
 	case token = <-published:
 	case <-c.lost:
-		return c.lostError()
+		// Paho may be just back from the writing, and the acknowledgement here
+		// before it; or it may be stuck until its time-out.
+		select {
+		case token = <-published:
+		case <-time.After(grace):
+			return c.lostError()
+		}
 	case <-ctx.Done():
 		return fmt.Errorf("writing to the broker: %w", ctx.Err())
 	}
@@ -82,10 +94,20 @@ func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, re
 }
 
 // carry holds a message's slot from its writing to its acknowledgement. It has a
-// goroutine of its own, for paho's Publish blocks without regard to a context.
-func (c *mqttConnection) carry(topic string, qos byte, retain bool, payload []byte, published chan<- paho.Token) {
+// goroutine of its own, for paho's Publish blocks without regard to a context,
+// and is called by one at a time: it gives up, and its message with it, when
+// others are before it for too long.
+func (c *mqttConnection) carry(ctx context.Context, topic string, qos byte, retain bool, payload []byte, published chan<- paho.Token) {
 	defer func() { <-c.slots }()
+	select {
+	case c.turn <- struct{}{}:
+	case <-c.lost:
+		return
+	case <-ctx.Done():
+		return
+	}
 	token := c.client.Publish(topic, qos, retain, payload)
+	<-c.turn
 	published <- token
 	timer := time.NewTimer(c.ackTimeout)
 	defer timer.Stop()

@@ -58,8 +58,8 @@ type mqttDialer struct {
 	last     *mqttConnection
 }
 
-func newMQTTDialer(key mqttKey) *mqttDialer {
-	d := &mqttDialer{key: key, clientID: key.clientID, times: defaultMQTTTimes}
+func newMQTTDialer(key mqttKey, times mqttTimes) *mqttDialer {
+	d := &mqttDialer{key: key, clientID: key.clientID, times: times}
 	if d.clientID == "" {
 		var random [8]byte
 		_, _ = rand.Read(random[:])
@@ -114,7 +114,7 @@ func (d *mqttDialer) connect(ctx context.Context) (*mqttConnection, error) {
 	o.Servers = []*url.URL{broker}
 	o.SetClientID(d.clientID).SetUsername(d.key.username).SetPassword(d.key.password.Reveal())
 	o.SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false)
-	o.SetConnectTimeout(d.times.connect).SetWriteTimeout(d.times.write)
+	o.SetConnectTimeout(2 * d.times.connect).SetWriteTimeout(d.times.write) // ctx ends first, and says so better
 	o.SetKeepAlive(d.times.keepAlive).SetPingTimeout(d.times.ping).SetOrderMatters(false)
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) { c.end(err) })
 

@@ -24,6 +24,10 @@ type mqttSink struct {
 }
 
 func openMQTT(p *Pool, d *keg.Destination) (keg.Sink, error) {
+	return openMQTTWith(p, d, defaultMQTTTimes)
+}
+
+func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error) {
 	settings := d.Settings.(*MQTT)
 	if len(d.Headers) > 0 {
 		return nil, &keg.FieldError{Path: "headers", Problem: "cannot be sent: a message of MQTT 3.1.1 has none"}
@@ -44,7 +48,7 @@ func openMQTT(p *Pool, d *keg.Destination) (keg.Sink, error) {
 		secured.on = true
 	}
 	key := mqttKey{broker.String(), settings.ClientID, settings.Username, settings.Password, secured}
-	s.lease, err = hold(p, key, newMQTTDialer(key).dial)
+	s.lease, err = hold(p, key, newMQTTDialer(key, times).dial)
 	if err != nil {
 		return nil, err
 	}
