@@ -85,8 +85,10 @@ func (c cluster) config(w *wire) *sarama.Config {
 	// connection that broke or to a leader that moved, under the same number,
 	// which is what makes idempotence worth its name; then it gives the record up
 	// and starts a new epoch.
-	p.Retry.Max = 2
-	p.Retry.Backoff = 100 * time.Millisecond
+	p.Retry.Max = 4
+	p.Retry.BackoffFunc = func(retries, _ int) time.Duration { // 1.5 s in all: a leader's election
+		return 100 * time.Millisecond << max(retries-1, 0)
+	}
 	p.Retry.MaxBufferLength = 16 << 10
 	p.Retry.MaxBufferBytes = 64 << 20
 	p.Transaction.Retry.Max = 2 // also of asking for the numbers' first

@@ -5,47 +5,50 @@ package sinks
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/sinks/sinktest"
 )
 
-// setting is a variable of test/services/run. Without it there is nothing to
-// test against, and that is a failure.
-func setting(t testing.TB, name string) string {
-	t.Helper()
-	value := os.Getenv(name)
-	if value == "" {
-		t.Fatalf("%s is not set; run the tests by test/services/run", name)
-	}
-	return value
-}
-
-// service tells the services' control script to act.
-func service(t testing.TB, action, name string) {
-	t.Helper()
-	if out, err := exec.Command(setting(t, "KEG_TEST_SERVICES"), action, name).CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", action, name, err, out)
-	}
-}
-
-// realTopic is a topic of the test's own.
+// realTopic makes a topic of the test's own, and waits until its partitions
+// have leaders that know it: with acks none nobody would say that they do not.
 func realTopic(t testing.TB) string {
-	return fmt.Sprintf("keg-%d", time.Now().UnixNano())
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(setting(t, "KEG_TEST_KAFKA")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	create := kmsg.NewCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic = fmt.Sprintf("keg-%d", time.Now().UnixNano())
+	topic.NumPartitions, topic.ReplicationFactor = 3, 1
+	create.Topics = append(create.Topics, topic)
+	ctx := ctxOf(t, 30*time.Second)
+	if _, err := create.RequestWith(ctx, client); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		ends, err := endOffsets(ctx, client, topic.Topic)
+		if err == nil && len(ends) == 3 {
+			return topic.Topic
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the topic has no leaders: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func realRecords(t testing.TB, topic string) []*kgo.Record {
@@ -184,9 +187,6 @@ func TestRealKafkaRefusesAForbiddenTopicForGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	if err := admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false); err != nil {
-		t.Fatal(err)
-	}
 	err = admin.CreateACLs([]*sarama.ResourceAcls{{
 		Resource: sarama.Resource{ResourceType: sarama.AclResourceTopic, ResourceName: topic, ResourcePatternType: sarama.AclPatternLiteral},
 		Acls: []*sarama.Acl{{
@@ -225,22 +225,5 @@ func TestRealKafkaTakesEveryCompressionAndAcks(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-func TestRealServicesShareOneAuthority(t *testing.T) {
-	pem, err := os.ReadFile(setting(t, "KEG_TEST_TLS_CA"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	for _, name := range []string{"KEG_TEST_KAFKA_SASL", "KEG_TEST_MQTT_TLS"} {
-		c, err := tls.Dial("tcp", setting(t, name), &tls.Config{RootCAs: pool})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		_ = c.Close()
 	}
 }

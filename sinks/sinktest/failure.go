@@ -81,6 +81,13 @@ func hangs(t *testing.T, target *Target) {
 	comesBack(t, target, sink)
 }
 
+func hangsFromTheStart(t *testing.T, target *Target) {
+	target.Wire.Hang()
+	sink := open(t, target, nil)
+	fails(t, sink)
+	comesBack(t, target, sink)
+}
+
 // fails checks that Sends end in transient errors within their time, a few in a
 // row: a client may behave differently once it has noticed.
 func fails(t *testing.T, sink keg.Sink) {

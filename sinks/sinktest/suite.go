@@ -54,6 +54,7 @@ var wireProperties = []property{
 	{"a destination that was never there is a transient error, and comes back", neverThere},
 	{"a destination that goes away is a transient error, and comes back", goesAway},
 	{"a destination that hangs is an error by the deadline, and comes back", hangs},
+	{"a destination that hangs from the start is an error by the deadline, and comes back", hangsFromTheStart},
 	{"an unused sink closes", unused},
 	{"a sink closes while its destination hangs", closesHanging},
 }
