@@ -85,7 +85,9 @@ func (g gen) match(depth int) map[string]any {
 	return m
 }
 
-func (g gen) table(t testing.TB) *Table {
+func newGen() gen { return gen{rand.New(rand.NewPCG(1, 2))} }
+
+func (g gen) routes(t testing.TB) []byte {
 	routes := make([]any, 1+g.IntN(12))
 	for i := range routes {
 		routes[i] = map[string]any{
@@ -97,6 +99,11 @@ func (g gen) table(t testing.TB) *Table {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return text
+}
+
+func (g gen) table(t testing.TB) *Table {
+	text := g.routes(t)
 	table, err := ParseRoutes("random", text, Options{Types: known})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
@@ -125,7 +132,7 @@ func (g gen) event() *keg.Event {
 }
 
 func TestTheIndexAndTheNaiveWayAgree(t *testing.T) {
-	g := gen{rand.New(rand.NewPCG(1, 2))}
+	g := newGen()
 	taken := 0
 	for range 3000 {
 		table := g.table(t)

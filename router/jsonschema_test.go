@@ -1,0 +1,283 @@
+package router
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/kong/keg/router/strict"
+)
+
+// compiled is the schema as another program would read it.
+func compiled(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	text, err := json.Marshal(JSONSchema(known))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft4)
+	if err := c.AddResource("routes.json", document); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("routes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func validate(t *testing.T, s *jsonschema.Schema, text string) error {
+	t.Helper()
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return s.Validate(value)
+}
+
+const httpTo = `"destinations":[{"type":"http","address":"http://a"}]`
+
+func withMatch(match string) string { return `[{"name":"a","match":` + match + `,` + httpTo + `}]` }
+func withDestination(d string) string {
+	return `[{"name":"a","match":{},"destinations":[` + d + `]}]`
+}
+
+// goodRoutes must pass both the schema and Parse.
+var goodRoutes = []string{
+	`[]`,
+	withMatch(`{}`),
+	withMatch(`{"event_type":"a","event_source":["b",{"prefix":"c"}],"event_id":{"anything_but":"x"},"subject":null}`),
+	withMatch(`{"type":"a","source":"b","id":"c","specversion":"1.0","datacontenttype":"x","dataschema":"y"}`),
+	withMatch(`{"tenant":"a","a":1,"al":1,"alle":1,"any1":1,"an":1,"no":1,"nott":1,"whe":1,"whenever":true,"dat":1,"data1":1,"header":1,"headersx":1,"timer":1,"0":1}`),
+	withMatch(`{"headers.X-Tenant":"a","headers.x_y.z!":"b","data.a.0.b":1.5,"data.x-y z":true,"data.n":null}`),
+	withMatch(`{"time":"2026-01-01T00:00:00Z"}`),
+	withMatch(`{"time":{"gt":"2026-01-01T00:00:00Z","lte":"${T}"}}`),
+	withMatch(`{"time":[{"prefix":"2026"},{"exists":false}]}`),
+	withMatch(`{"x":{"gt":1,"gte":-1.5e3,"lt":"${N}","lte":2}}`),
+	withMatch(`{"x":{"prefix":"a","suffix":{"file":"/f"},"wildcard":"*","regex":"a","equals_ignore_case":"b","cidr":"10.0.0.0/8"}}`),
+	withMatch(`{"x":{"anything_but":["a",{"anything_but":{"prefix":"b"}}]},"y":{"exists":true},"z":{"exists":"${B}"}}`),
+	withMatch(`{"x":{"file":"/f"},"y":["${V}",["nested"]]}`),
+	withMatch(`{"all":[{},{"any":[{"not":{"type":"x"}}]}],"any":[{"type":"x"}],"not":{},"when":"type == id"}`),
+	`[{"name":"a","description":"x","enabled":false,"match":{},"final":true,"retry":{"max_attempts":3,"backoff":"1s","max_backoff":"1m30s","max_age":"1h"},"dead_letter":{"type":"http","address":"b"},` + httpTo + `}]`,
+	`[{"name":"a","description":null,"enabled":null,"match":{},"final":null,"retry":null,"dead_letter":null,` + httpTo + `}]`,
+	`[{"name":"${V}","enabled":"${B}","match":{},"final":"${B}",` + httpTo + `}]`,
+	withDestination(`{"type":"kafka","address":"a:1,b:2","topic":"t"}`),
+	withDestination(`{"type":"kafka","address":["a:1","b:2"],"topic":"t","acks":"none","max_message_bytes":1e6,"password":"x","tls":{"ca":"x","insecure_skip_verify":false}}`),
+	withDestination(`{"type":"kafka","address":{"file":"/a"},"topic":{"file":"/f"},"acks":"${A}","max_message_bytes":"${N}","password":{"file":"/f"},"tls":null}`),
+	withDestination(`{"type":"${K}","address":"a:1","topic":"t"}`),
+	withDestination(`{"type":"http","address":"a","name":"x","timeout":"1.5s","format":"raw","headers":{"a":"b","c":{"file":"/f"}},"query":{"a":"b"},"rate":0.5,"allow_private":false}`),
+	withDestination(`{"type":"http","address":"a","name":null,"timeout":null,"format":null,"headers":null,"query":null,"rate":null}`),
+	withDestination(`{"type":"http","address":"a","retry":{"max_attempts":3.0}}`),
+}
+
+// badRoutes must pass neither; reason is part of what the schema says.
+var badRoutes = []struct{ text, reason string }{
+	{`{"a":1}`, "got object, want array"},
+	{`["x"]`, "got string, want object"},
+	{`[{"match":{},` + httpTo + `}]`, "missing property 'name'"},
+	{`[{"name":"a",` + httpTo + `}]`, "missing property 'match'"},
+	{`[{"name":"a","match":{}}]`, "missing property 'destinations'"},
+	{`[{"name":"","match":{},` + httpTo + `}]`, "minLength"},
+	{`[{"name":5,"match":{},` + httpTo + `}]`, "got number, want string or object"},
+	{`[{"name":"a","match":null,` + httpTo + `}]`, "got null, want object"},
+	{`[{"name":"a","match":{},"transform":{},` + httpTo + `}]`, "'transform' not allowed"},
+	{`[{"name":"a","match":{},"ordered":true,` + httpTo + `}]`, "'ordered' not allowed"},
+	{`[{"name":"a","match":{},"finall":true,` + httpTo + `}]`, "'finall' not allowed"},
+	{`[{"name":"a","match":{},"final":"yes",` + httpTo + `}]`, "does not match pattern"},
+	{`[{"name":"a","match":{},"retry":{"max_attempts":0},` + httpTo + `}]`, "minimum: got 0, want 1"},
+	{`[{"name":"a","match":{},"retry":{"backof":"1s"},` + httpTo + `}]`, "'backof' not allowed"},
+	{`[{"name":"a","match":{},"dead_letter":{"type":"http"},` + httpTo + `}]`, "missing property 'address'"},
+	{withMatch(`{"event_typ":"x"}`), "'event_typ' not allowed"},
+	{withMatch(`{"Type":"x"}`), "'Type' not allowed"},
+	{withMatch(`{"data":"x"}`), "'data' not allowed"},
+	{withMatch(`{"headers":{"a":"b"}}`), "'headers' not allowed"},
+	{withMatch(`{"header.x":"x"}`), "'header.x' not allowed"},
+	{withMatch(`{"type":{"prefx":"x"}}`), "'prefx' not allowed"},
+	{withMatch(`{"type":{"prefix":["x"]}}`), "got array, want string or object"},
+	{withMatch(`{"type":{"prefix":""}}`), "minLength"},
+	{withMatch(`{"type":{}}`), "minProperties"},
+	{withMatch(`{"type":[]}`), "minItems"},
+	{withMatch(`{"x":{"gt":"5"}}`), "does not match pattern"},
+	{withMatch(`{"x":{"exists":1}}`), "got number, want boolean or string"},
+	{withMatch(`{"x":{"anything_but":{"prefx":"x"}}}`), "'prefx' not allowed"},
+	{withMatch(`{"time":5}`), "got number, want string"},
+	{withMatch(`{"time":{"gt":5}}`), "got number, want string or object"},
+	{withMatch(`{"all":[]}`), "minItems"},
+	{withMatch(`{"any":{"type":"x"}}`), "got object, want array"},
+	{withMatch(`{"any":[{"any":[{"typ_":"x"}]}]}`), "'typ_' not allowed"},
+	{withMatch(`{"not":[{}]}`), "got array, want object"},
+	{withMatch(`{"when":5}`), "got number, want string or object"},
+	{withMatch(`{"when":""}`), "minLength"},
+	{`[{"name":"a","match":{},"destinations":[]}]`, "minItems"},
+	{withDestination(`{"address":"x"}`), "missing property 'type'"},
+	{withDestination(`{"type":"kakfa","address":"x"}`), "'kakfa' does not match pattern '^(kafka|http)$"},
+	{withDestination(`{"type":"kafka","address":"a:1"}`), "missing property 'topic'"},
+	{withDestination(`{"type":"kafka","address":"a:1","topic":"t","methd":"x"}`), "'methd' not allowed"},
+	{withDestination(`{"type":"kafka","address":"a:1","topic":"t","method":"x"}`), "'method' not allowed"},
+	{withDestination(`{"type":"kafka","address":"a:1","topic":"t","acks":"most"}`), "'most' does not match pattern '^(all|leader|none)$"},
+	{withDestination(`{"type":"kafka","address":"a:1","topic":"t","max_message_bytes":0.5}`), "got number, want null or integer"},
+	{withDestination(`{"type":"kafka","address":"a:1","topic":"t","tls":{"caa":"x"}}`), "'caa' not allowed"},
+	{withDestination(`{"type":"kafka","address":"a:1","topic":{"path":"x"}}`), "'path' not allowed"},
+	{withDestination(`{"type":"kafka","address":[],"topic":"x"}`), "minItems"},
+	{withDestination(`{"type":"http","address":"a","timeout":10}`), "got number, want null or string"},
+	{withDestination(`{"type":"http","address":"a","timeout":"10"}`), "does not match pattern"},
+	{withDestination(`{"type":"http","address":"a","format":"binary"}`), "'binary' does not match pattern '^(structured|raw)$"},
+	{withDestination(`{"type":"http","address":"a","headers":{"a":1}}`), "got number, want string or object"},
+	{withDestination(`{"type":"http","address":"a","transform":{}}`), "'transform' not allowed"},
+	{withDestination(`{"type":"http","address":"a","rate":0.1}`), "minimum"},
+}
+
+func schemaOptions() Options {
+	env := map[string]string{"T": "2026-01-01T00:00:00Z", "N": "5", "B": "true", "V": "v", "A": "all", "K": "kafka"}
+	return Options{
+		Types:     known,
+		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		ReadFile:  func(string) ([]byte, error) { return []byte("a:1"), nil },
+	}
+}
+
+func TestSchemaAndParseTakeTheSame(t *testing.T) {
+	s := compiled(t)
+	for _, text := range goodRoutes {
+		if _, err := ParseRoutes("good", []byte(text), schemaOptions()); err != nil {
+			t.Errorf("Parse refuses %s:\n%v", text, err)
+		}
+		if err := validate(t, s, text); err != nil {
+			t.Errorf("the schema refuses %s:\n%v", text, err)
+		}
+	}
+}
+
+func TestSchemaAndParseRefuseTheSame(t *testing.T) {
+	s := compiled(t)
+	for _, c := range badRoutes {
+		if _, err := ParseRoutes("bad", []byte(c.text), schemaOptions()); err == nil {
+			t.Errorf("Parse takes %s", c.text)
+		}
+		err := validate(t, s, c.text)
+		if err == nil {
+			t.Errorf("the schema takes %s", c.text)
+		} else if !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("%s: the schema says\n%v\nwithout %q", c.text, err, c.reason)
+		}
+	}
+}
+
+// TestTheSchemaTakesWhatParseTakes draws random tables.
+func TestTheSchemaTakesRandomTables(t *testing.T) {
+	s := compiled(t)
+	g := newGen()
+	for range 500 {
+		text := g.routes(t)
+		if err := validate(t, s, string(text)); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+}
+
+// TestKongCanReadTheSchema keeps to what lua-resty-ljsonschema knows and to
+// what its generated code and OpenResty's PCRE take.
+func TestKongCanReadTheSchema(t *testing.T) {
+	keywords := map[string]bool{
+		"$schema": true, "$ref": true, "definitions": true, "description": true, "type": true, "properties": true, "patternProperties": true,
+		"additionalProperties": true, "required": true, "items": true, "minItems": true, "minLength": true, "minProperties": true,
+		"minimum": true, "maximum": true, "pattern": true, "enum": true, "allOf": true, "anyOf": true, "not": true,
+	}
+	definitions := JSONSchema(known)["definitions"].(strict.Schema)
+	pattern := func(p string) {
+		if strings.ContainsAny(p, "%'\"") || strings.Contains(p, "]]") {
+			t.Errorf("the pattern %s breaks the code that is generated from it", p)
+		}
+		if _, err := regexp.Compile(p); err != nil {
+			t.Error(err)
+		}
+	}
+	var schema func(path string, v any)
+	each := func(path string, m any) {
+		for name, v := range m.(strict.Schema) {
+			schema(path+"/"+name, v)
+		}
+	}
+	schema = func(path string, v any) {
+		s, ok := v.(strict.Schema)
+		if !ok {
+			t.Errorf("%s is no schema: %v", path, v)
+			return
+		}
+		if ref, ok := s["$ref"].(string); ok {
+			if len(s) > 1 {
+				t.Errorf("%s: what stands beside $ref is ignored", path)
+			}
+			if definitions[strings.TrimPrefix(ref, "#/definitions/")] == nil {
+				t.Errorf("%s: %s leads nowhere", path, ref)
+			}
+		}
+		for keyword, v := range s {
+			if !keywords[keyword] {
+				t.Errorf("%s: the keyword %s is not known to Kong", path, keyword)
+			}
+			switch keyword {
+			case "properties", "definitions":
+				each(path+"/"+keyword, v)
+			case "patternProperties":
+				each(path+"/"+keyword, v)
+				for p := range v.(strict.Schema) {
+					pattern(p)
+				}
+			case "pattern":
+				pattern(v.(string))
+			case "items", "not":
+				schema(path+"/"+keyword, v)
+			case "additionalProperties":
+				if v != false {
+					schema(path+"/"+keyword, v)
+				}
+			case "allOf", "anyOf":
+				for _, one := range v.([]any) {
+					schema(path+"/"+keyword, one)
+				}
+			case "required", "enum":
+				if len(v.([]any)) == 0 {
+					t.Errorf("%s: %s must not be empty", path, keyword)
+				}
+			}
+		}
+	}
+	schema("", JSONSchema(known))
+}
+
+func TestAttributePattern(t *testing.T) {
+	reserved := []string{"all", "any", "not", "when", "a"}
+	p := regexp.MustCompile(except(reserved))
+	letters := "alnyotwhe0"
+	var try func(word string)
+	try = func(word string) {
+		want := word != ""
+		for _, r := range reserved {
+			want = want && word != r
+		}
+		if p.MatchString(word) != want {
+			t.Fatalf("%q: %v", word, !want)
+		}
+		if len(word) < 5 {
+			for _, c := range letters {
+				try(word + string(c))
+			}
+		}
+	}
+	try("")
+	for _, word := range []string{"event_type", "A", "all.x", "x-y", "when ", "whenever"} {
+		if p.MatchString(word) != (word == "whenever") {
+			t.Errorf("%q", word)
+		}
+	}
+}
