@@ -83,3 +83,17 @@ const RequestTermination = `{"name": "request-termination", "fields": [{"config"
 		{"echo": {"type": "boolean", "required": true, "default": false, "description": "When set, the plugin will echo a copy of the request back to the client."}},
 		{"trigger": {"type": "string", "description": "A string representing an HTTP header name."}}
 	]}}]}`
+
+// terminationProblem is what request-termination checks by a function of its own.
+func terminationProblem(plugin string, value any) string {
+	config, _ := asRecord(value)
+	has := func(key string) bool { return config[key] != nil }
+	switch {
+	case plugin != "request-termination":
+	case has("message") && (has("content_type") || has("body")):
+		return "message cannot be used with content_type or body"
+	case has("content_type") && !has("body"):
+		return "content_type requires a body"
+	}
+	return ""
+}

@@ -139,6 +139,8 @@ func (d *draft) plugin(value any, route *Route, service *Service) any {
 		}
 		if problem := p.Schema.Config.check(record["config"]); problem != nil {
 			problems["config"] = problem
+		} else if problem := terminationProblem(p.Name, record["config"]); problem != "" {
+			problems["config"] = map[string]any{"@entity": []any{problem}}
 		} else {
 			p.Config, _ = p.Schema.Config.fill(record["config"]).(map[string]any)
 			filled["config"] = p.Config

@@ -163,6 +163,8 @@ func TestRefusals(t *testing.T) {
 		"a route's service not there":  {"_format_version: '3.0'\nroutes: [{name: r, paths: [/], service: nobody}]", "routes.r[1]: invalid reference 'service: nobody' (no such entry in 'services')"},
 		"two services of a name":       {"_format_version: '3.0'\nservices: [{name: s, host: h}, {name: s, host: i}]", "services[2].name: uniqueness violation: 'services' entity with name set to 's' already declared"},
 		"a plugin twice in one place":  {"_format_version: '3.0'\nplugins: [{name: go-probe}, {name: go-probe}]", "plugins[2].name: uniqueness violation: plugin 'go-probe' is already applied there"},
+		"a message beside a body":      {"_format_version: '3.0'\nplugins: [{name: request-termination, config: {message: m, body: b}}]", "plugins[1].config.@entity[1]: message cannot be used with content_type or body"},
+		"a content type of nothing":    {"_format_version: '3.0'\nplugins: [{name: request-termination, config: {content_type: text/plain}}]", "plugins[1].config.@entity[1]: content_type requires a body"},
 		"a url without a host":         {"_format_version: '3.0'\nservices: [{name: s, url: 'http:///x'}]", "services[1].url: missing host in url"},
 		"a service by an unknown path": {"_format_version: '3.0'\nservices: [{name: s, url: 'ftp://h'}]", "services[1].protocol: expected one of: http, https"},
 	} {
