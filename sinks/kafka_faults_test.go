@@ -117,6 +117,25 @@ func TestAConnectionThatTheBrokerClosedIsNoticedWithinTheSend(t *testing.T) {
 	}
 }
 
+// Left to itself, sarama would refuse records for ten seconds more.
+func TestAClusterThatIsBackIsFoundAtOnce(t *testing.T) {
+	server := startKafka(t)
+	sink := openSink(t, newPool(t), kafkaDestination(server.settings("orders")))
+	if err := sink.Send(ctxOf(t, 10*time.Second), testEvent("before")); err != nil {
+		t.Fatal(err)
+	}
+	server.wire.Cut()
+	for range 6 {
+		if err := sink.Send(ctxOf(t, 10*time.Second), testEvent("away")); err == nil || keg.IsPermanent(err) || ctxEnded(err) {
+			t.Fatalf("Send: %v, want a transient error of Kafka's", err)
+		}
+	}
+	server.wire.Mend()
+	if err := sink.Send(ctxOf(t, 5*time.Second), testEvent("back")); err != nil {
+		t.Errorf("the first Send when it was back: %v", err)
+	}
+}
+
 // A broker whose limit is lower than max_message_bytes refuses whole batches.
 // The small records in them are not to blame.
 func TestSmallRecordsOutliveABatchThatIsTooLarge(t *testing.T) {

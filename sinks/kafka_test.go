@@ -221,3 +221,29 @@ func TestARecordIsWhatTheSettingsAndTheEventSay(t *testing.T) {
 		})
 	}
 }
+
+// Whatever an event says, the topic is one that a broker takes, and none of a
+// reader's making.
+func FuzzKafkaTopic(f *testing.F) {
+	for _, seed := range []string{"order.created", "a/b", "..", "a\r\nb", "\x00", "é", "{id}"} {
+		f.Add("orders-{type}", seed)
+		f.Add("{type}", seed)
+	}
+	pool := NewPool(testLog(f))
+	f.Fuzz(func(t *testing.T, topic, value string) {
+		settings := kafkaSettings("a:9092", topic)
+		if settings.Validate() != nil {
+			return
+		}
+		sink, err := pool.Open(kafkaDestination(settings))
+		if err != nil {
+			t.Fatalf("Open of what Validate took: %v", err)
+		}
+		defer sink.Close()
+		e := testEvent("1")
+		e.Type = value
+		if m, err := sink.(*kafkaSink).record(e); err == nil && checkTopic(m.Topic) != nil {
+			t.Errorf("topic %q", m.Topic)
+		}
+	})
+}

@@ -48,3 +48,19 @@ func closesHanging(t *testing.T, target *Target) {
 	target.Wire.Mend() // what the server's side held ends too
 	goleak.VerifyNone(t, already)
 }
+
+func closesConnecting(t *testing.T, target *Target) {
+	already := goleak.IgnoreCurrent()
+	target.Wire.Hang()
+	sink := openLeft(t, target, nil)
+	if err := sendWithin(t, sink, event("hanging", nil), 200*time.Millisecond); err == nil {
+		t.Error("Send said yes although nothing answers")
+	}
+	start := time.Now()
+	closeSink(t, sink)
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("Close took %v, with nothing to wait for", took)
+	}
+	target.Wire.Mend()
+	goleak.VerifyNone(t, already)
+}

@@ -57,6 +57,7 @@ var wireProperties = []property{
 	{"a destination that hangs from the start is an error by the deadline, and comes back", hangsFromTheStart},
 	{"an unused sink closes", unused},
 	{"a sink closes while its destination hangs", closesHanging},
+	{"a sink closes while it cannot connect", closesConnecting},
 }
 
 // open makes a sink for the target, changed by change if there is one, and
