@@ -1,13 +1,10 @@
 package strict
 
 import (
-	"errors"
 	"reflect"
 	"strings"
 
 	"gopkg.in/yaml.v3"
-
-	"github.com/kong/keg"
 )
 
 // value fills one field. places are the layers that have it, the last of which
@@ -86,14 +83,6 @@ func (d *Decoder) table(v reflect.Value, f *field, p *Place, partial bool) {
 		d.value(element, &of, []*Place{&members[i]}, partial)
 		v.SetMapIndex(reflect.ValueOf(members[i].name).Convert(f.typ.Key()), element)
 	}
-}
-
-func fieldProblem(err error) *keg.FieldError {
-	var f *keg.FieldError
-	if errors.As(err, &f) {
-		return f
-	}
-	return nil
 }
 
 // describe says what a value is, and shows it where it is short and the
