@@ -57,15 +57,16 @@ func (b *body) load() *bodyError {
 		return b.failure
 	}
 	b.read = true
-	if err := b.receive(); err != nil {
+	r := &patient{r: b.e.in.Body, control: http.NewResponseController(b.e.out), timeout: b.e.g.o.ClientTimeout}
+	if err := b.receive(r); err != nil {
 		b.failure = b.classify(err)
+		return b.failure
 	}
-	return b.failure
+	r.rest()
+	return nil
 }
 
-func (b *body) receive() error {
-	r := &patient{r: b.e.in.Body, control: http.NewResponseController(b.e.out), timeout: b.e.g.o.ClientTimeout}
-	defer r.rest()
+func (b *body) receive(r io.Reader) error {
 	var source io.Reader = r
 	if most := b.e.g.o.ClientMaxBodySize; most > 0 {
 		source = io.LimitReader(r, most+1)

@@ -6,9 +6,13 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/kong/keg/kong/gateway/pluginserver"
 )
+
+// lingering is nginx's lingering_timeout.
+const lingering = 5 * time.Second
 
 // proxyHandler runs a request through Kong's phases.
 func (g *Gateway) proxyHandler() http.Handler {
@@ -16,6 +20,11 @@ func (g *Gateway) proxyHandler() http.Handler {
 		g.requests.Add(1)
 		g.active.Add(1)
 		defer g.active.Add(-1)
+		control := http.NewResponseController(w)
+		// An answer does not wait for the rest of a body that nobody wants; what
+		// comes of it is read for a while, as nginx lingers.
+		_ = control.EnableFullDuplex()
+		defer func() { _ = control.SetReadDeadline(time.Now().Add(min(lingering, g.o.ClientTimeout))) }()
 		e := newExchange(g, w, r)
 		defer e.finish()
 		e.run()

@@ -80,6 +80,22 @@ func start(t *testing.T, o Options) *started {
 	return &started{g, g.ProxyAddrs()[0].String(), g.AdminAddrs()[0].String()}
 }
 
+// runnable is start for tests that stop the gateway themselves.
+func runnable(t *testing.T, o Options) (*Gateway, context.Context, context.CancelFunc, <-chan error) {
+	t.Helper()
+	o.Proxy, o.Admin, o.Prefix = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
+	g, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	<-g.Ready()
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	return g, ctx, cancel, ended
+}
+
 // testWriter is the test's log.
 type testWriter struct{ t *testing.T }
 
