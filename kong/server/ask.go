@@ -31,7 +31,7 @@ func (h Headers) Value() map[string][]string { return h.a.headers }
 
 // GivenUp returns how many values were left out because they are not UTF-8 or
 // hold line breaks or NUL.
-func (h Headers) GivenUp() int { return h.a.givenUp }
+func (h Headers) GivenUp() int { return int(h.a.givenUp) }
 
 // MostHeaders is the most that Kong returns; what is beyond is dropped
 // without a word.
@@ -104,7 +104,8 @@ func (b *Batch) ServiceStatus() Number { return b.number("kong.service.response.
 func (b *Batch) text(method string) Text { return Text{b.add(method, readText, nil)} }
 
 func (b *Batch) textOf(method, argument string) Text {
-	return Text{b.add(method, readText, appendText(nil, argument))}
+	var buf [64]byte
+	return Text{b.add(method, readText, appendText(buf[:0], argument))}
 }
 
 func (b *Batch) number(method string) Number { return Number{b.add(method, readNumber, nil)} }
@@ -114,7 +115,8 @@ func (b *Batch) fields(method string, max int) Headers {
 	if max < 1 {
 		b.refuse(fmt.Errorf("%s: Kong takes %d for 100; ask for 1 to %d", method, max, MostHeaders))
 	}
-	argument := protowire.AppendTag(make([]byte, 0, 4), 1, protowire.VarintType)
+	var buf [8]byte
+	argument := protowire.AppendTag(buf[:0], 1, protowire.VarintType)
 	argument = protowire.AppendVarint(argument, uint64(max))
 	return Headers{b.add(method, readHeaders, argument)}
 }

@@ -18,27 +18,28 @@ import (
 // answers from what it kept of the request.
 type Batch struct {
 	call  *Call
-	first [6]answer
+	first [4]answer
 	count int
 	more  []*answer
 	out   []byte // the frames of the calls
-	buf   [192]byte
+	buf   [144]byte
 	err   error
 	done  bool
 }
 
-// answer is one call's answer: the method that reads it fills one of these.
+// answer is where the answer of one call will be.
 type answer struct {
 	method  string
-	read    func(*answer, []byte) error
-	limit   int64
+	read    func(*answer, []byte) error // fills in one of the following
 	text    string
 	number  float64
 	headers map[string][]string
-	givenUp int
 	body    []byte
 	message proto.Message
-	err     error
+	// limit is the most bytes of a body; givenUp counts the headers that were
+	// left out.
+	limit, givenUp int64
+	err            error
 }
 
 // writeInline is how much can be written before anything is read: it fits
@@ -109,11 +110,9 @@ func (b *Batch) readAnswers() error {
 	for i := range b.count {
 		a := b.answer(i)
 		frame, err := in.next()
-		var tooLarge *FrameTooLargeError
-		switch {
-		case err == nil:
+		if err == nil {
 			a.err = a.read(a, frame)
-		case errors.As(err, &tooLarge):
+		} else if tooLarge, ok := err.(*FrameTooLargeError); ok {
 			a.err = tooLarge
 			err = in.skip()
 		}

@@ -81,6 +81,7 @@ func (c *Call) Exit(status int, headers map[string][]string, body []byte) error 
 			return fmt.Errorf("kong.response.exit: %w", err)
 		}
 	}
+	c.conn.arm()
 	c.conn.out = appendExit(c.conn.out[:0], status, headers, body)
 	if err := c.conn.send(); err != nil {
 		c.broken = fmt.Errorf("answering through Kong: %w", err)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,7 +15,8 @@ type conn struct {
 	server *Server
 	peer   *net.UnixConn
 	in     frames
-	out    []byte
+	out    []byte       // what is to be written
+	few    [32]byte     // fits the end of an event
 	due    time.Time    // until when the peer is waited for
 	state  atomic.Int32 // idle, busy, closing
 }
@@ -27,11 +26,6 @@ const (
 	busy
 	closing
 )
-
-var outs = sync.Pool{New: func() any { return new([]byte) }}
-
-// mostKept is the size beyond which a buffer is not kept for later.
-const mostKept = 64 << 10
 
 // serve blocks until the connection has ended.
 func (c *conn) serve(ctx context.Context) {
@@ -47,10 +41,9 @@ func (c *conn) serve(ctx context.Context) {
 }
 
 // toIdle ends a command, and reports whether the connection is wanted any
-// longer. From then on stopAccepting may hang up, so the deadline is set
-// before and left alone after.
+// longer. From then on stopAccepting may hang up, so the deadline is one that
+// was set before.
 func (c *conn) toIdle() bool {
-	c.arm()
 	return c.state.CompareAndSwap(busy, idle)
 }
 
@@ -63,7 +56,7 @@ func (c *conn) command(ctx context.Context) bool {
 	if !c.state.CompareAndSwap(idle, busy) {
 		return false
 	}
-	c.arm()
+	now := c.arm()
 	frame, err := c.in.next()
 	if err != nil {
 		c.server.log.Warn("closed a connection to Kong's plugin socket: no command came", "error", err)
@@ -74,23 +67,15 @@ func (c *conn) command(ctx context.Context) bool {
 		c.server.log.Warn("closed a connection to Kong's plugin socket: what came is no command", "error", err)
 		return false
 	}
-	buffer := outs.Get().(*[]byte)
-	c.out = (*buffer)[:0]
-	defer func() {
-		if cap(c.out) <= mostKept {
-			*buffer = c.out
-			outs.Put(buffer)
-		}
-		c.out = nil
-	}()
+	c.out = c.few[:0]
 	if command.kind == handleEvent {
-		return c.event(ctx, command)
+		return c.event(ctx, command, now)
 	}
 	return c.manage(command)
 }
 
 // event runs one phase and answers Kong.
-func (c *conn) event(ctx context.Context, command command) bool {
+func (c *conn) event(ctx context.Context, command command, now time.Time) bool {
 	s := c.server
 	in := s.instances.acquire(command.instance)
 	if in == nil {
@@ -99,32 +84,35 @@ func (c *conn) event(ctx context.Context, command command) bool {
 		s.log.Debug("Kong names an instance that is not here: it will start it again", "instance", command.instance)
 		return false
 	}
-	defer s.instances.release(in)
+	defer s.instances.drop(in)
 
 	call := &Call{conn: c, phase: command.phase}
-	call.ctx.begin(ctx, time.Now(), s.options.EventTimeout)
+	call.ctx.begin(ctx, now, s.options.EventTimeout)
 	err := s.run(in, call)
 	call.end()
+	in.lastUse.Store(c.arm().UnixNano())
 	return c.conclude(call, in, command.sequence, err)
 }
 
 // conclude tells Kong how the phase ended.
 func (c *conn) conclude(call *Call, in *instance, sequence int64, err error) bool {
-	log := c.server.log.With(slog.String("plugin", in.plugin.Name), slog.String("phase", string(call.phase)))
 	switch {
 	case call.exited:
 		if err != nil {
-			c.server.failures.log(log, "the plugin answered and then failed", err)
+			c.failed(call, in, "the plugin answered and then failed", err)
 		}
 		c.awaitClose()
 		return false
 	case call.broken != nil:
-		c.server.failures.log(log, "the connection to Kong broke in the middle of an event; Kong may run it again", errors.Join(err, call.broken))
+		c.failed(call, in, "the connection to Kong broke in the middle of an event; Kong may run it again", errors.Join(err, call.broken))
 		return false
-	case err != nil:
-		c.server.failures.log(log, "the plugin failed on a request", err)
+	case err == nil && call.owed > 0:
+		err = errUnread
+	}
+	if err != nil {
+		c.failed(call, in, "the plugin failed on a request", err)
 		if call.owed > 0 {
-			return false // nothing can be said any more
+			return false // nothing that is said now would be understood
 		}
 		if call.phase.answerable() {
 			c.out = appendExit(c.out[:0], 500, problemHeaders, problem(in.plugin.Name))
@@ -133,16 +121,18 @@ func (c *conn) conclude(call *Call, in *instance, sequence int64, err error) boo
 			}
 			return false
 		}
-	case call.owed > 0:
-		c.server.failures.log(log, "the plugin left a call to Kong unread", errUnread)
-		return false
 	}
 	c.out = append(c.out[:0], 0, 0, 0, 0) // the empty method name that ends the event
 	c.out = appendReturn(c.out, sequence)
 	return c.send() == nil
 }
 
-var errUnread = errors.New("the answers of this connection can no longer be told apart")
+func (c *conn) failed(call *Call, in *instance, what string, err error) {
+	log := c.server.log.With("plugin", in.plugin.Name, "phase", string(call.phase))
+	c.server.failures.log(log, what, err)
+}
+
+var errUnread = errors.New("it left a call to Kong unread, and the connection is of no use any more")
 
 var problemHeaders = map[string][]string{"Content-Type": {"application/problem+json"}}
 
@@ -164,18 +154,18 @@ func (c *conn) awaitClose() {
 
 // send writes what is in out.
 func (c *conn) send() error {
-	c.arm()
 	_, err := c.peer.Write(c.out)
 	return err
 }
 
 // arm sees to it that the peer is waited for no longer than PeerTimeout, and
-// no less than half of it: moving a deadline costs more than looking at it.
-func (c *conn) arm() {
+// no less than half of it: moving a deadline costs more than looking at it. It
+// returns the time.
+func (c *conn) arm() time.Time {
 	now := time.Now()
-	if c.due.Sub(now) >= c.server.options.PeerTimeout/2 {
-		return
+	if c.due.Sub(now) < c.server.options.PeerTimeout/2 {
+		c.due = now.Add(c.server.options.PeerTimeout)
+		_ = c.peer.SetDeadline(c.due)
 	}
-	c.due = now.Add(c.server.options.PeerTimeout)
-	_ = c.peer.SetDeadline(c.due)
+	return now
 }

@@ -22,24 +22,27 @@ const (
 // All strings are parts of one copy of the frame, and all lists parts of one
 // slice: a request has one to two dozen headers, and this runs for every one.
 func readHeaders(a *answer, frame []byte) error {
-	count, err := countEntries(frame)
-	if err != nil {
-		return err
+	message := string(frame)
+	count := 0
+	for rest := message; rest != ""; count++ {
+		var err error
+		if _, _, rest, err = cut(rest); err != nil {
+			return err
+		}
 	}
 	h := headerReader{
-		copy:    string(frame),
-		frame:   frame,
 		values:  make([]string, 0, count),
 		headers: make(map[string][]string, count),
 	}
 	a.headers = h.headers
-	for rest := frame; len(rest) > 0; {
-		f, n := nextField(rest)
-		rest = rest[n:]
-		if f.number != 1 || f.wire != protowire.BytesType {
+	for message != "" {
+		var number uint64
+		var entry string
+		number, entry, message, _ = cut(message)
+		if number != 1 {
 			continue
 		}
-		if err := h.entry(f.bytes); err != nil {
+		if err := h.entry(entry); err != nil {
 			return err
 		}
 	}
@@ -47,62 +50,39 @@ func readHeaders(a *answer, frame []byte) error {
 	return nil
 }
 
-func countEntries(frame []byte) (int, error) {
-	count := 0
-	err := eachField(frame, func(f field) error {
-		if f.number == 1 && f.wire == protowire.BytesType {
-			count++
-		}
-		return nil
-	})
-	return count, err
-}
-
 type headerReader struct {
-	copy    string
-	frame   []byte
 	values  []string
 	headers map[string][]string
-	givenUp int
-}
-
-// text returns the part of the copy that b, a part of the frame, stands for.
-// Slicing moves a slice's start and not its capacity's end, which tells where
-// it began.
-func (h *headerReader) text(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	start := cap(h.frame) - cap(b)
-	return h.copy[start : start+len(b)]
+	givenUp int64
 }
 
 // entry reads one key and its value, in either order.
-func (h *headerReader) entry(entry []byte) error {
-	var key string
-	var value []byte
-	err := eachField(entry, func(f field) error {
-		switch {
-		case f.number == 1 && f.wire == protowire.BytesType:
-			key = h.text(f.bytes)
-		case f.number == 2 && f.wire == protowire.BytesType:
-			value = f.bytes
+func (h *headerReader) entry(entry string) error {
+	var key, value string
+	for entry != "" {
+		number, part, rest, err := cut(entry)
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
+		switch entry = rest; number {
+		case 1:
+			key = part
+		case 2:
+			value = part
+		}
 	}
 	if key == "" || !wholesome(key) {
 		h.givenUp++
 		return nil
 	}
 	start := len(h.values)
-	if err := h.value(value); err != nil {
+	if err := h.value(value, true); err != nil {
 		return err
 	}
 	if len(h.values) > start {
-		key = strings.ToLower(key)
+		if hasUpper(key) {
+			key = strings.ToLower(key)
+		}
 		values := h.values[start:len(h.values):len(h.values)]
 		if before := h.headers[key]; before != nil {
 			values = append(before, values...)
@@ -112,37 +92,113 @@ func (h *headerReader) entry(entry []byte) error {
 	return nil
 }
 
-func (h *headerReader) value(value []byte) error {
-	return eachField(value, func(f field) error {
-		if f.wire != protowire.BytesType {
-			return nil
+// value reads a string, or a list of them.
+func (h *headerReader) value(value string, listed bool) error {
+	for value != "" {
+		number, part, rest, err := cut(value)
+		if err != nil {
+			return err
 		}
-		switch f.number {
-		case valueString:
-			if text := h.text(f.bytes); wholesome(text) {
-				h.values = append(h.values, text)
-			} else {
-				h.givenUp++
+		switch value = rest; {
+		case number == valueString && wholesome(part):
+			h.values = append(h.values, part)
+		case number == valueString:
+			h.givenUp++
+		case number == valueList && listed:
+			err = h.list(part)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *headerReader) list(list string) error {
+	for list != "" {
+		number, element, rest, err := cut(list)
+		if err != nil {
+			return err
+		}
+		if list = rest; number == 1 {
+			if err := h.value(element, false); err != nil {
+				return err
 			}
-		case valueList:
-			return eachField(f.bytes, func(f field) error {
-				if f.number == 1 && f.wire == protowire.BytesType {
-					return h.value(f.bytes)
-				}
-				return nil
-			})
 		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// hasUpper spares a call: Kong gives the names in lower case.
+func hasUpper(s string) bool {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
+
+// cut takes the first field off a message, and returns its number and bytes,
+// which are a part of the message. The number is 0 for a field of another kind.
+func cut(message string) (number uint64, value, rest string, err error) {
+	tag, n := varint(message)
+	if n == 0 {
+		return 0, "", "", errProtobuf
+	}
+	rest = message[n:]
+	switch protowire.Type(tag & 7) {
+	case protowire.BytesType:
+		length, n := varint(rest)
+		if n == 0 || length > uint64(len(rest)-n) {
+			return 0, "", "", errProtobuf
+		}
+		return tag >> 3, rest[n : n+int(length)], rest[n+int(length):], nil
+	case protowire.VarintType:
+		_, n = varint(rest)
+	case protowire.Fixed64Type:
+		n = 8
+	case protowire.Fixed32Type:
+		n = 4
+	default:
+		n = 0
+	}
+	if n == 0 || n > len(rest) {
+		return 0, "", "", errProtobuf
+	}
+	return 0, "", rest[n:], nil
+}
+
+// varint reads a number and tells how many bytes it takes, 0 for none.
+func varint(s string) (v uint64, n int) {
+	if len(s) > 0 && s[0] < 0x80 {
+		return uint64(s[0]), 1
+	}
+	for i := 0; i < len(s) && i < 10; i++ {
+		v |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			return v, i + 1
+		}
+	}
+	return 0, 0
 }
 
 // wholesome reports whether s is UTF-8 that no line is broken by.
 func wholesome(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsAny(s, "\r\n\x00")
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == 0, c == '\r', c == '\n':
+			return false
+		case c >= utf8.RuneSelf:
+			return utf8.ValidString(s[i:]) && !strings.ContainsAny(s[i:], "\r\n\x00")
+		}
+	}
+	return true
 }
 
 // appendExit adds the two frames of kong.response.exit.
 func appendExit(b []byte, status int, headers map[string][]string, body []byte) []byte {
+	b = slices.Grow(b, len(body)+512)
 	b = appendFrame(b, "kong.response.exit")
 	start := len(b)
 	b = openFrame(b)

@@ -56,7 +56,7 @@ func (t *instances) add(in *instance) error {
 }
 
 // acquire returns the instance of an id, nil where there is none, and keeps it
-// from being closed until it is released.
+// from being closed until it is dropped.
 func (t *instances) acquire(id int32) *instance {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -65,11 +65,6 @@ func (t *instances) acquire(id int32) *instance {
 		in.uses.Add(1)
 	}
 	return in
-}
-
-func (t *instances) release(in *instance) {
-	in.lastUse.Store(time.Now().UnixNano())
-	t.drop(in)
 }
 
 // drop ends one use, and closes the instance after the last.

@@ -56,6 +56,7 @@ func (c *conn) manage(command command) bool {
 		s.log.Error("encoding an answer to Kong", "error", err)
 		return false
 	}
+	c.arm()
 	c.out = appendFrame(c.out[:0], encoded)
 	return c.send() == nil
 }
