@@ -17,7 +17,7 @@ import (
 type MQTT struct {
 	Address  string     `keg:"address,required" doc:"The broker: host:port, or a URL that begins with tcp, ssl, ws or wss."`
 	Topic    string     `keg:"topic,required" doc:"The topic; {attribute} places are filled from the event, and a value may not add levels of its own unless it is the whole topic."`
-	QoS      int        `keg:"qos" default:"1" min:"0" max:"2" doc:"The quality of service; with 0 nobody tells whether a message arrived."`
+	QoS      int        `keg:"qos" default:"1" min:"0" max:"2" doc:"The quality of service. With 0 nobody tells whether a message arrived; with 2 one message is on its way at a time, so 1 is for volume."`
 	Retain   bool       `keg:"retain" doc:"Whether the broker keeps the topic's last message for later subscribers."`
 	ClientID string     `keg:"client_id" doc:"The client identifier. It must be one node's alone: a broker drops the older of two connections with the same. Without it, a random one."`
 	Username string     `keg:"username" doc:"The user name to connect with."`

@@ -10,9 +10,17 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
-// maxUnacknowledged bounds the messages of one connection that wait for their
-// acknowledgement, well below the 65,535 that packet identifiers allow.
-const maxUnacknowledged = 1000
+const (
+	// maxUnacknowledged bounds the messages of one connection that wait for their
+	// acknowledgement, well below the 65,535 that packet identifiers allow, and
+	// the 1,024 at which a broker that speaks MQTT 5 too may hang up.
+	maxUnacknowledged = 1000
+	// maxExactlyOnce is the same for qos 2. A broker bounds those that it has not
+	// released, and MQTT 3.1.1 lets it say neither the bound nor that a message is
+	// over it: Mosquitto acknowledges such a message and drops it. The bound is its
+	// max_inflight_messages, 20 if nothing is said and 1 for strict order.
+	maxExactlyOnce = 1
+)
 
 // quiesce is how long a connection has to say goodbye, in milliseconds.
 const quiesce = 250
@@ -33,7 +41,8 @@ var errSilent = errors.New("the broker acknowledged nothing in time")
 type mqttConnection struct {
 	client     paho.Client
 	ackTimeout time.Duration
-	slots      chan struct{} // one for each message that is not acknowledged
+	slots      chan struct{} // one for each message of qos 0 and 1 that is not acknowledged
+	exactly    chan struct{} // the same for qos 2
 	turn       chan struct{} // one: whose message paho takes next
 
 	once   sync.Once
@@ -47,6 +56,7 @@ func newMQTTConnection(ackTimeout time.Duration) *mqttConnection {
 	return &mqttConnection{
 		ackTimeout: ackTimeout,
 		slots:      make(chan struct{}, maxUnacknowledged),
+		exactly:    make(chan struct{}, maxExactlyOnce),
 		turn:       make(chan struct{}, 1),
 		lost:       make(chan struct{}),
 		made:       time.Now(),
@@ -61,15 +71,22 @@ func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, re
 	if c.isLost() {
 		return errNotSent
 	}
+	slots := c.slots
+	if qos == 2 {
+		slots = c.exactly
+	}
 	select {
-	case c.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-c.lost:
 		return errNotSent
 	case <-ctx.Done():
-		return fmt.Errorf("waiting behind %d messages that are not acknowledged: %w", maxUnacknowledged, ctx.Err())
+		return fmt.Errorf("waiting behind %d messages that are not acknowledged: %w", cap(slots), ctx.Err())
 	}
 	published := make(chan paho.Token, 1)
-	go c.carry(ctx, topic, qos, retain, payload, published)
+	go func() {
+		defer func() { <-slots }()
+		c.carry(ctx, topic, qos, retain, payload, published)
+	}()
 	var token paho.Token
 	select {
 	case token = <-published:
@@ -93,12 +110,11 @@ func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, re
 	return c.outcome(token)
 }
 
-// carry holds a message's slot from its writing to its acknowledgement. It has a
-// goroutine of its own, for paho's Publish blocks without regard to a context,
-// and is called by one at a time: it gives up, and its message with it, when
-// others are before it for too long.
+// carry sees a message from its writing to its acknowledgement. It has a
+// goroutine of its own, for paho's Publish blocks without regard to a context;
+// and it waits its turn, for that gives up a message when others are before it
+// for too long.
 func (c *mqttConnection) carry(ctx context.Context, topic string, qos byte, retain bool, payload []byte, published chan<- paho.Token) {
-	defer func() { <-c.slots }()
 	select {
 	case c.turn <- struct{}{}:
 	case <-c.lost:

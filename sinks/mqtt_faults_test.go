@@ -163,6 +163,40 @@ func TestMessagesThatAreNotAcknowledgedAreBounded(t *testing.T) {
 	}
 }
 
+// Mosquitto drops what is more than it allows of qos 2, and says yes to it.
+func TestOneMessageOfQoS2IsOnItsWayAtATime(t *testing.T) {
+	var now, most atomic.Int32
+	address := scripted(t, func(c net.Conn, p packets.ControlPacket) {
+		switch p := p.(type) {
+		case *packets.ConnectPacket:
+			connack(c, packets.Accepted)
+		case *packets.PublishPacket:
+			most.Store(max(most.Load(), now.Add(1)))
+			received := packets.NewControlPacket(packets.Pubrec).(*packets.PubrecPacket)
+			received.MessageID = p.MessageID
+			_ = received.Write(c)
+		case *packets.PubrelPacket:
+			now.Add(-1)
+			complete := packets.NewControlPacket(packets.Pubcomp).(*packets.PubcompPacket)
+			complete.MessageID = p.MessageID
+			_ = complete.Write(c)
+		}
+	})
+	sink := openSink(t, newPool(t), mqttDestination(&MQTT{Address: address, Topic: "a", QoS: 2}))
+	var sends sync.WaitGroup
+	for range 100 {
+		sends.Go(func() {
+			if err := sendMQTT(t, 30*time.Second, sink); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	sends.Wait()
+	if n := most.Load(); n != maxExactlyOnce {
+		t.Errorf("%d messages at once, want %d", n, maxExactlyOnce)
+	}
+}
+
 func TestAConnectionCutBeforePUBACKFailsEverySendAtOnce(t *testing.T) {
 	noLeaks(t)
 	const senders = 50

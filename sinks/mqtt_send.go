@@ -60,6 +60,9 @@ func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error
 // connection that ends takes down every Send that waits on it, at once and with
 // a transient error: the broker may have the message or not.
 //
+// What MQTT 3.1.1 cannot say is not known here either: Mosquitto acknowledges a
+// message that its access rules forbid, and drops it.
+//
 // A broker that refuses the connection, for bad credentials say, is a transient
 // error too. The credentials are mended where they are, at the broker or in the
 // configuration; the event is not at fault and must not be given up for it.
