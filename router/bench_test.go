@@ -77,6 +77,28 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
+// BenchmarkRatio measures 10,000 routes against one in turns, so that what else
+// the machine does falls on both. The target is 1.5 at most.
+func BenchmarkRatio(b *testing.B) {
+	one, all := mustParse(b, string(many(1))), mustParse(b, string(many(10_000)))
+	ofOne, ofAll := events(1), events(10_000)
+	into := make([]*Route, 0, 8)
+	turn := func(table *Table, events []*keg.Event) time.Duration {
+		began := time.Now()
+		for _, e := range events {
+			into = table.Match(e, into[:0])
+		}
+		return time.Since(began)
+	}
+	var a, z time.Duration
+	for b.Loop() {
+		a += turn(one, ofOne)
+		z += turn(all, ofAll)
+	}
+	b.ReportMetric(float64(z)/float64(a), "times-one-route")
+	b.ReportMetric(float64(z)/float64(b.N)/10_000, "ns/event")
+}
+
 func matchAll(b *testing.B, table *Table, events []*keg.Event) {
 	b.ReportAllocs()
 	into := make([]*Route, 0, 8)

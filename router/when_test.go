@@ -72,6 +72,12 @@ func TestAHostileEventCannotHang(t *testing.T) {
 		`data.items.all(a, (data.text + data.text + data.text).size() > 0)`,
 		`data.items.all(a, data.items + data.items != data.items)`,
 		`data.items.all(a, a in data.items)`,
+		`data.items.all(a, data == data)`,
+		`data.items.all(a, [data] != [a])`,
+		`data.items.all(a, {"a": data} != {"a": a})`,
+		`data.items.all(a, size(data.text) > a)`,
+		`data.items.all(a, (data.items + data.items + data.items).size() > 0)`,
+		`data.items.map(a, data).size() > 0 && data.items.map(a, data) == data.items`,
 	} {
 		table := mustParse(t, "routes: [{name: a, match: {when: '"+when+"'}, destinations: [{type: http, address: a}]}]")
 		began := time.Now()
@@ -83,6 +89,29 @@ func TestAHostileEventCannotHang(t *testing.T) {
 		}
 		if got := table.Routes()[0].WhenErrors(); got != 1 {
 			t.Errorf("%s: %d errors", when, got)
+		}
+	}
+}
+
+func TestHarmlessExpressionsOverManyItems(t *testing.T) {
+	var items bytes.Buffer
+	items.WriteString(`{"items":[{"sku":"0","n":0}`)
+	for i := range 3000 {
+		fmt.Fprintf(&items, `,{"sku":"%d","n":%d}`, i, i)
+	}
+	items.WriteString(`],"text":"` + strings.Repeat("a", 60_000) + `b"}`)
+	e := &keg.Event{ID: "1", Source: "s", Type: "t", Data: items.Bytes()}
+	for _, when := range []string{
+		`data.items.exists(i, i.sku == "2999")`,
+		`data.items.all(i, i.n >= 0 && i.sku != "")`,
+		`data.items.filter(i, i.n > 100).size() > 10`,
+		`data.items.map(i, i.n).exists(n, n == 5)`,
+		`data.items.exists_one(i, i.n == 7 && i.sku == "7")`,
+		`data.text.matches("ab$") && data.text.contains("b") && data.text.endsWith("b")`,
+		`size(data.items) > 100 && data.items[5].n == 4`,
+	} {
+		if !takes(t, "{when: '"+when+"'}", e) {
+			t.Errorf("%s: not taken", when)
 		}
 	}
 }
