@@ -153,8 +153,8 @@ func TestGoPDKPluginChangesRequestAndAnswer(t *testing.T) {
 	if got := response.Header.Get("X-Upstream-Bytes"); !strings.HasSuffix(got, " <nil>") || strings.HasPrefix(got, "0 ") {
 		t.Errorf("x-upstream-bytes is %q", got)
 	}
-	log.await(t, "passing 1 on")              // kong.log.warn
-	log.await(t, "logged upstream 200 <nil>") // the process's own standard error
+	log.await(t, "passing 1 on", 1)              // kong.log.warn
+	log.await(t, "logged upstream 200 <nil>", 1) // the standard error of the process
 }
 
 func TestGoPDKPluginIsStartedAgain(t *testing.T) {
@@ -195,11 +195,11 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func (l *lockedBuffer) await(t *testing.T, text string) {
+func (l *lockedBuffer) await(t *testing.T, text string, times int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(l.String(), text); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); strings.Count(l.String(), text) < times; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the log never says %q:\n%s", text, l)
+			t.Fatalf("the log does not say %q %d times:\n%s", text, times, l)
 		}
 	}
 }

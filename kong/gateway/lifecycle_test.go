@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -173,7 +174,8 @@ func TestPluginThatDiesInAnEvent(t *testing.T) {
 	for _, number := range []string{"34", "36"} {
 		r := readRecording(t, number)
 		t.Run(r.name, func(t *testing.T) {
-			s := newStage(t, probeConfig("n1"), Options{})
+			var log lockedBuffer
+			s := newStage(t, probeConfig("n1"), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 			died := slices.IndexFunc(r.commands, func(c *command) bool { return c.died })
 			s.peer.play(&recording{commands: readRecording(t, "02").commands}, anything)
 			s.send(s.curl("GET", "/hello/a", nil))
@@ -190,7 +192,9 @@ func TestPluginThatDiesInAnEvent(t *testing.T) {
 			want := readRecording(t, "24").reply // the recorded 500
 			s.check(want, <-answer)
 
-			// Every instance of the plugin was forgotten, that of /hello too.
+			// Every instance of the plugin was forgotten, that of /hello too. (The
+			// log phase of the failed request has failed as well by then.)
+			log.await(t, "plugin failed", 2)
 			revive()
 			s.peer.play(readRecording(t, "02"), anything)
 			s.send(s.curl("GET", "/hello/b", nil))

@@ -25,6 +25,7 @@ type peer struct {
 	same     func(method string, recorded, heard []byte) error
 
 	mu       sync.Mutex
+	lenient  bool       // an answer that does not come is no failure
 	refuse   string     // the plugin whose instances do not start
 	script   []*command // events that are still to come
 	heard    []string   // what came, as recording's what
@@ -170,7 +171,9 @@ func (p *peer) event(conn net.Conn, call *kong_plugin_protocol.RpcCall, recorded
 		case !c.answered:
 			return false // the event was ended
 		case err != nil:
-			p.t.Errorf("%s %s: no answer: %v", recorded.phase(), c.method, err)
+			if !p.lenient {
+				p.t.Errorf("%s %s: no answer: %v", recorded.phase(), c.method, err)
+			}
 			return false
 		}
 		if err := p.same(c.method, c.answer, answer); err != nil {
