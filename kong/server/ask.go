@@ -101,6 +101,12 @@ func (b *Batch) ResponseSource() Text { return b.text("kong.response.get_source"
 // ServiceStatus asks for the status of the upstream's answer.
 func (b *Batch) ServiceStatus() Number { return b.number("kong.service.response.get_status") }
 
+// ServiceHeaders asks for the headers of the upstream's answer. Kong 3.9 gives
+// none of them in phase response.
+func (b *Batch) ServiceHeaders(max int) Headers {
+	return b.fields("kong.service.response.get_headers", max)
+}
+
 func (b *Batch) text(method string) Text { return Text{b.add(method, readText, nil)} }
 
 func (b *Batch) textOf(method, argument string) Text {
