@@ -87,7 +87,7 @@ func TestMosquittoTakesEveryQoSByEveryWay(t *testing.T) {
 					id := fmt.Sprintf("%d-%d", qos, i)
 					ids = append(ids, id)
 					sends.Go(func() {
-						if err := sendHTTP(t, sink, webhook(id)); err != nil {
+						if err := sendOne(t, sink, webhook(id)); err != nil {
 							t.Errorf("%s: %v", id, err)
 						}
 					})
@@ -125,7 +125,7 @@ func TestMosquittoRefusesStrangers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &MQTT{Topic: "keg/refused", QoS: 1}
 			tt.change(m)
-			transient(t, sendHTTP(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")), tt.text)
+			transient(t, sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")), tt.text)
 		})
 	}
 }
@@ -209,11 +209,11 @@ func TestMosquittoHasTheTopicOfTheTemplate(t *testing.T) {
 	sink := openSink(t, newPool(t), mqttDestination(&MQTT{Address: setting(t, "KEG_TEST_MQTT"), Topic: base + "/{type}/{tenant}", QoS: 1}))
 	e := webhook("7")
 	e.Extensions = map[string]string{"tenant": "blue"}
-	if err := sendHTTP(t, sink, e); err != nil {
+	if err := sendOne(t, sink, e); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the event is at its topic", func() bool { return len(got.missing([]string{"7"})) == 0 })
-	if err := sendHTTP(t, sink, webhook("8")); !keg.IsPermanent(err) || !strings.Contains(err.Error(), "tenant") {
+	if err := sendOne(t, sink, webhook("8")); !keg.IsPermanent(err) || !strings.Contains(err.Error(), "tenant") {
 		t.Errorf("%v, want a permanent error that names the attribute", err)
 	}
 }

@@ -70,7 +70,7 @@ func TestMQTTMessage(t *testing.T) {
 				tt.change(d, d.Settings.(*MQTT))
 			}
 			sink := openSink(t, newPool(t), d)
-			if err := sendHTTP(t, sink, webhook("7")); err != nil {
+			if err := sendOne(t, sink, webhook("7")); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "the message arrives", func() bool { return len(broker.messages()) == 1 })
@@ -120,7 +120,7 @@ func TestMQTTTransports(t *testing.T) {
 			broker := startBroker(t, "", wrap)
 			m := broker.settings()
 			tt.change(m)
-			err := sendHTTP(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1"))
+			err := sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1"))
 			refused := tt.problem != "" || tt.name == "ssl to a broker that does not"
 			if (err != nil) != refused || refused && (keg.IsPermanent(err) || !strings.Contains(err.Error(), tt.problem)) {
 				t.Errorf("%v, want %q, transient", err, tt.problem)
@@ -141,7 +141,7 @@ func TestMQTTOverWebSocket(t *testing.T) {
 	m := broker.settings()
 	m.Address = "ws://" + port + "/mqtt"
 	sink := openSink(t, newPool(t), mqttDestination(m))
-	eventually(t, "a message by WebSocket", func() bool { return sendHTTP(t, sink, webhook("1")) == nil })
+	eventually(t, "a message by WebSocket", func() bool { return sendOne(t, sink, webhook("1")) == nil })
 	if got := len(broker.messages()); got == 0 {
 		t.Error("no message arrived")
 	}
@@ -162,13 +162,13 @@ func TestMQTTCredentials(t *testing.T) {
 	broker := startBroker(t, secret, nil)
 	m := broker.settings()
 	sink := openSink(t, newPool(t), mqttDestination(m))
-	if err := sendHTTP(t, sink, webhook("1")); err != nil {
+	if err := sendOne(t, sink, webhook("1")); err != nil {
 		t.Errorf("the right password: %v", err)
 	}
 	for _, password := range []string{"", "wrong-" + secret} {
 		m := broker.settings()
 		m.Password = keg.NewSecret(password)
-		err := sendHTTP(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1"))
+		err := sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1"))
 		if err == nil || keg.IsPermanent(err) || !strings.Contains(err.Error(), "refused the connection") {
 			t.Errorf("%v, want a transient error that says who refused", err)
 		}
@@ -183,7 +183,7 @@ func TestMQTTClientID(t *testing.T) {
 	for _, id := range []string{"", "", "my-gateway"} {
 		m := broker.settings()
 		m.ClientID = id
-		if err := sendHTTP(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")); err != nil {
+		if err := sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -220,7 +220,7 @@ func TestMQTTConnectionsAreShared(t *testing.T) {
 	} {
 		m := broker.settings()
 		tt.change(m)
-		if err := sendHTTP(t, openSink(t, pool, mqttDestination(m)), webhook("1")); err != nil {
+		if err := sendOne(t, openSink(t, pool, mqttDestination(m)), webhook("1")); err != nil {
 			t.Fatal(err)
 		}
 		if got := pool.Clients(); got != tt.want || len(broker.connections()) != tt.want {
@@ -242,7 +242,7 @@ func BenchmarkMQTTSend(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(p *testing.PB) {
 				for p.Next() {
-					if err := sendHTTP(b, sink, e); err != nil {
+					if err := sendOne(b, sink, e); err != nil {
 						b.Error(err)
 						return
 					}
