@@ -1,7 +1,9 @@
 package router
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kong/keg"
 )
@@ -15,11 +17,17 @@ type index struct {
 	rest           []candidate
 }
 
+// keyed finds candidates by a value or by how it begins.
 type keyed struct {
-	exact    map[string][]candidate
-	prefixes map[string][]candidate
-	lengths  []int // of the prefixes, each once
+	exact, prefixes map[string]span
+	lengths         []int // of the prefixes, each once
+	candidates      []candidate
 }
+
+// span is a list in keyed.candidates. Lists stand beside each other there, and
+// keys in one text: they came out of a document one by one, and what a lookup
+// in a large table waits for is memory.
+type span struct{ from, to int32 }
 
 // candidate is a route by its position in the table.
 type candidate struct {
@@ -34,6 +42,7 @@ type keys struct{ exact, prefixes []string }
 
 func newIndex(routes []*Route) index {
 	var x index
+	types, sources := newDrawers(), newDrawers()
 	demands := make([][2]keys, len(routes))
 	usage := [2]map[string]int{{}, {}}
 	for i, r := range routes {
@@ -58,17 +67,18 @@ func newIndex(routes []*Route) index {
 		}
 		crowd := func(side int) int { return demands[i][side].crowd(usage[side]) }
 		c := candidate{position: int32(i), final: r.Final}
-		switch types, sources := crowd(0), crowd(1); {
-		case types == 0 && sources == 0:
+		switch byType, bySource := crowd(0), crowd(1); {
+		case byType == 0 && bySource == 0:
 			x.rest = append(x.rest, c)
-		case sources == 0 || types > 0 && types <= sources:
+		case bySource == 0 || byType > 0 && byType <= bySource:
 			c.proved = proves(r.match)
-			x.types.add(demands[i][0], c)
+			types.add(demands[i][0], c)
 		default:
 			c.proved = proves(r.match)
-			x.sources.add(demands[i][1], c)
+			sources.add(demands[i][1], c)
 		}
 	}
+	x.types, x.sources = types.packed(), sources.packed()
 	return x
 }
 
@@ -84,39 +94,64 @@ func (k keys) crowd(usage map[string]int) int {
 	return n
 }
 
-func (k *keyed) add(keys keys, c candidate) {
-	if k.exact == nil {
-		k.exact, k.prefixes = map[string][]candidate{}, map[string][]candidate{}
-	}
+// drawers are a keyed in the making.
+type drawers struct{ exact, prefixes map[string][]candidate }
+
+func newDrawers() drawers {
+	return drawers{map[string][]candidate{}, map[string][]candidate{}}
+}
+
+func (d drawers) add(keys keys, c candidate) {
 	put := func(lists map[string][]candidate, key string) {
 		if list := lists[key]; len(list) == 0 || list[len(list)-1] != c {
 			lists[key] = append(list, c)
 		}
 	}
 	for _, key := range keys.exact {
-		put(k.exact, key)
+		put(d.exact, key)
 	}
 	for _, key := range keys.prefixes {
-		put(k.prefixes, key)
-		if at, ok := slices.BinarySearch(k.lengths, len(key)); !ok {
-			k.lengths = slices.Insert(k.lengths, at, len(key))
-		}
+		put(d.prefixes, key)
 	}
+}
+
+func (d drawers) packed() keyed {
+	var k keyed
+	pack := func(lists map[string][]candidate) map[string]span {
+		keys := slices.Sorted(maps.Keys(lists))
+		text := strings.Join(keys, "")
+		spans := make(map[string]span, len(lists))
+		for _, key := range keys {
+			from := int32(len(k.candidates))
+			k.candidates = append(k.candidates, lists[key]...)
+			spans[text[:len(key)]] = span{from, int32(len(k.candidates))}
+			text = text[len(key):]
+		}
+		return spans
+	}
+	k.exact, k.prefixes = pack(d.exact), pack(d.prefixes)
+	for key := range k.prefixes {
+		k.lengths = append(k.lengths, len(key))
+	}
+	slices.Sort(k.lengths)
+	k.lengths = slices.Compact(k.lengths)
+	k.candidates = slices.Clip(k.candidates)
+	return k
 }
 
 func (k *keyed) find(value string, lists [][]candidate) [][]candidate {
 	if value == "" {
 		return lists // absent: no value and no prefix holds
 	}
-	if list, ok := k.exact[value]; ok {
-		lists = append(lists, list)
+	if at, ok := k.exact[value]; ok {
+		lists = append(lists, k.candidates[at.from:at.to])
 	}
 	for _, n := range k.lengths {
 		if n > len(value) {
 			break
 		}
-		if list, ok := k.prefixes[value[:n]]; ok {
-			lists = append(lists, list)
+		if at, ok := k.prefixes[value[:n]]; ok {
+			lists = append(lists, k.candidates[at.from:at.to])
 		}
 	}
 	return lists
@@ -147,104 +182,4 @@ func next(lists [][]candidate) (candidate, bool) {
 		}
 	}
 	return first, found
-}
-
-// proves tells of a match that demands a type or a source that it demands
-// nothing else.
-func proves(c clause) bool {
-	l, ok := c.(*look)
-	return ok && exhausted(l.test)
-}
-
-func exhausted(t test) bool {
-	switch t := t.(type) {
-	case anyTest:
-		return !slices.ContainsFunc(t, func(t test) bool { return !exhausted(t) })
-	case anyValue:
-		switch t.element.(type) {
-		case equalText, equalOneOf, prefix:
-			return true
-		}
-	}
-	return false
-}
-
-// demanded returns the values of an attribute of which one is needed for the
-// clause to hold, where it is so simple.
-func demanded(c clause, name attribute) (keys, bool) {
-	switch c := c.(type) {
-	case every:
-		for _, clause := range c.clauses {
-			if k, ok := demanded(clause, name); ok {
-				return k, true
-			}
-		}
-	case some:
-		var all keys
-		for _, clause := range c.clauses {
-			k, ok := demanded(clause, name)
-			if !ok {
-				return keys{}, false
-			}
-			all.exact, all.prefixes = append(all.exact, k.exact...), append(all.prefixes, k.prefixes...)
-		}
-		return all, len(c.clauses) > 0
-	case *look:
-		if c.subject == subject(name) {
-			return accepts(c.test)
-		}
-	}
-	return keys{}, false
-}
-
-// accepts is demanded for a test.
-func accepts(t test) (keys, bool) {
-	switch t := t.(type) {
-	case anyValue:
-		return passed(t.element)
-	case everyTest:
-		for _, test := range t {
-			if k, ok := accepts(test); ok {
-				return k, true
-			}
-		}
-	case anyTest:
-		var all keys
-		for _, test := range t {
-			k, ok := accepts(test)
-			if !ok {
-				return keys{}, false
-			}
-			all.exact, all.prefixes = append(all.exact, k.exact...), append(all.prefixes, k.prefixes...)
-		}
-		return all, true
-	}
-	return keys{}, false
-}
-
-func passed(e element) (keys, bool) {
-	switch e := e.(type) {
-	case equalText:
-		return keys{exact: []string{string(e)}}, true
-	case equalOneOf:
-		var k keys
-		for text := range e {
-			k.exact = append(k.exact, text)
-		}
-		return k, true
-	case prefix:
-		return keys{prefixes: []string{string(e)}}, true
-	case wildcard:
-		if len(e) == 1 {
-			return keys{exact: []string{e[0]}}, true
-		}
-		return keys{prefixes: []string{e[0]}}, e[0] != ""
-	case together:
-		for _, element := range e {
-			if k, ok := passed(element); ok {
-				return k, true
-			}
-		}
-	}
-	return keys{}, false
 }
