@@ -164,8 +164,8 @@ func (t matches) passes(v *value) bool {
 
 // Operators that order.
 type (
-	// ordered compares numbers, ordinal times: as > says, with accept telling
-	// which of -1, 0, 1 will do.
+	// ordered compares numbers, orderedTime instants; accept tells which
+	// results will do.
 	ordered struct {
 		bound  number
 		accept accepted
