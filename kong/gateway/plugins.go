@@ -92,11 +92,10 @@ func (a *applied) has(phase string) bool { return slices.Contains(a.phases, phas
 // state is what one configuration makes of the gateway. It is swapped as a
 // whole; a request keeps the one that it began with.
 type state struct {
-	config    *declarative.Config
-	router    *router
-	global    []*applied
-	byRoute   map[*declarative.Route][]*applied
-	upstreams *upstreams
+	config  *declarative.Config
+	router  *router
+	global  []*applied
+	byRoute map[*declarative.Route][]*applied
 }
 
 // use makes a configuration the current one. Instances of the old one are closed
@@ -106,7 +105,7 @@ func (g *Gateway) use(config *declarative.Config) error {
 	if err != nil {
 		return err
 	}
-	s := &state{config: config, router: router, byRoute: map[*declarative.Route][]*applied{}, upstreams: newUpstreams(config.Services)}
+	s := &state{config: config, router: router, byRoute: map[*declarative.Route][]*applied{}}
 	var all []*applied
 	for _, entity := range config.Plugins {
 		if entity.Enabled {
@@ -122,13 +121,9 @@ func (g *Gateway) use(config *declarative.Config) error {
 	for _, route := range config.Routes {
 		s.byRoute[route] = chain(all, route)
 	}
-	if old := g.state.Swap(s); old != nil {
-		old.close()
-	}
+	g.state.Store(s)
 	return nil
 }
-
-func (s *state) close() { s.upstreams.closeIdle() }
 
 // chain is the plugins that run on a route (nil: where there is none), in order.
 // Of several configurations of a plugin the one that says most is taken: for

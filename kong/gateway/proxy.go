@@ -17,6 +17,8 @@ const lingering = 5 * time.Second
 // proxyHandler runs a request through Kong's phases.
 func (g *Gateway) proxyHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.background.Add(1)
+		defer g.background.Done()
 		g.requests.Add(1)
 		g.active.Add(1)
 		defer g.active.Add(-1)

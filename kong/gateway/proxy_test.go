@@ -281,3 +281,26 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 		t.Error("it still listens")
 	}
 }
+
+func TestStopDoesNotWaitForEver(t *testing.T) {
+	arrived := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+	}))
+	defer slow.Close()
+	g, _, stop, ended := runnable(t, Options{Drain: 50 * time.Millisecond,
+		Config: []byte("_format_version: '3.0'\nservices: [{name: s, url: '" + slow.URL + "', routes: [{paths: [/]}]}]")})
+	conn := raw(t, g.ProxyAddrs()[0].String(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	<-arrived
+	stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Run waits for an upstream")
+	}
+	_, _ = io.Copy(io.Discard, conn)
+}

@@ -46,6 +46,13 @@ func (e *exchange) send() {
 
 func (e *exchange) finalHeaders() {
 	h := &e.answer.headers
+	h.del("Transfer-Encoding") // net/http's to say
+	if e.answer.stream != nil && e.in.Method != http.MethodHead {
+		// Whatever a plugin says, it is as long as the upstream's.
+		if h.del("Content-Length"); e.answer.length >= 0 {
+			h.set("Content-Length", strconv.FormatInt(e.answer.length, 10))
+		}
+	}
 	if e.answer.stream == nil {
 		if e.answer.status != http.StatusNotModified && !(e.in.Method == http.MethodHead && h.has("Content-Length")) {
 			h.set("Content-Length", strconv.Itoa(len(e.answer.body)))

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -29,39 +28,6 @@ type target struct {
 	status       int  // the upstream's, 0 without an answer
 	headers      fields
 }
-
-// upstreams holds one client for each service, with its time-outs.
-type upstreams struct {
-	byService map[*declarative.Service]*http.Transport
-}
-
-func newUpstreams(services []*declarative.Service) *upstreams {
-	u := &upstreams{byService: map[*declarative.Service]*http.Transport{}}
-	for _, s := range services {
-		u.byService[s] = newTransport(millis(s.ConnectTimeout), millis(s.ReadTimeout))
-	}
-	u.byService[nil] = newTransport(time.Minute, time.Minute) // a plugin's own target
-	return u
-}
-
-func newTransport(connect, read time.Duration) *http.Transport {
-	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: connect}).DialContext,
-		TLSHandshakeTimeout:   connect,
-		ResponseHeaderTimeout: read,
-		IdleConnTimeout:       time.Minute,
-		MaxIdleConnsPerHost:   32,
-		DisableCompression:    true, // the client's Accept-Encoding goes on as it is
-	}
-}
-
-func (u *upstreams) closeIdle() {
-	for _, t := range u.byService {
-		t.CloseIdleConnections()
-	}
-}
-
-func millis(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // aim sets the target from the route and its service.
 func (e *exchange) aim() {
@@ -136,7 +102,7 @@ func (e *exchange) roundTrip() (*http.Response, error) {
 	if service = e.match.route.Service; service != nil {
 		retries = service.Retries
 	}
-	transport := e.state.upstreams.byService[service]
+	transport := e.g.upstreams.client(service)
 	for try := 0; ; try++ {
 		began := time.Now()
 		response, err := transport.RoundTrip(e.upstreamRequest())
@@ -166,7 +132,7 @@ func (e *exchange) upstreamRequest() *http.Request {
 		URL:    &url.URL{Scheme: t.scheme, Host: net.JoinHostPort(t.host, strconv.Itoa(t.port)), RawQuery: t.query},
 		Host:   host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, ContentLength: e.body.length,
-	}).WithContext(context.WithoutCancel(e.in.Context()))
+	}).WithContext(e.g.hard) // not the client's: Kong goes on when it goes away
 	request.URL.Path, request.URL.RawPath = unescaped(t.path), t.path
 	if t.hostHeader != "" {
 		request.Host = t.hostHeader
