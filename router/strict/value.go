@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/kong/keg"
 )
 
 // value fills one field. places are the layers that have it, the last of which
@@ -54,7 +56,11 @@ func (d *Decoder) list(v reflect.Value, f *field, p *Place, partial bool) {
 		}
 		v.Set(reflect.MakeSlice(f.typ, 0, 1))
 		for part := range strings.SplitSeq(text.Value, ",") {
-			v.Set(reflect.Append(v, reflect.ValueOf(strings.TrimSpace(part)).Convert(of.typ)))
+			item := reflect.ValueOf(strings.TrimSpace(part))
+			if of.typ == secretType {
+				item = reflect.ValueOf(keg.NewSecret(item.String()))
+			}
+			v.Set(reflect.Append(v, item.Convert(of.typ)))
 		}
 		return
 	}
