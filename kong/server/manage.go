@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -114,6 +115,9 @@ func (s *Server) start(name string, config []byte) (*instance, error) {
 			return fmt.Errorf("config: %w", err)
 		}
 		in.Instance, err = p.Start(into)
+		if err == nil && in.Instance == nil {
+			err = errors.New("the plugin's Start returned no instance and no error")
+		}
 		return err
 	})
 	if err != nil {
