@@ -1,0 +1,59 @@
+package keg_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/kong/keg"
+)
+
+func TestAnErrorsTypeSaysWhatToDoNext(t *testing.T) {
+	for name, test := range map[string]struct {
+		err       error
+		permanent bool
+		after     time.Duration
+		asked     bool
+	}{
+		"transient":                  {err: io.ErrUnexpectedEOF},
+		"permanent":                  {err: keg.Permanent(io.ErrUnexpectedEOF), permanent: true},
+		"permanent, wrapped":         {err: fmt.Errorf("kafka: %w", keg.Permanent(io.EOF)), permanent: true},
+		"retry-after":                {err: keg.RetryAfter(io.EOF, 3*time.Second), after: 3 * time.Second, asked: true},
+		"retry-after, wrapped":       {err: fmt.Errorf("http: %w", keg.RetryAfter(io.EOF, 0)), asked: true},
+		"retry-after, in the past":   {err: keg.RetryAfter(io.EOF, -time.Hour), asked: true},
+		"a context's end":            {err: context.DeadlineExceeded},
+		"joined, one of them final":  {err: errors.Join(io.EOF, keg.Permanent(io.EOF)), permanent: true},
+		"no error is not permanent":  {err: nil},
+		"a refusal is not permanent": {err: &keg.BusyError{Problem: "full", After: time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := keg.IsPermanent(test.err); got != test.permanent {
+				t.Errorf("permanent: %t", got)
+			}
+			if after, asked := keg.RetryDelay(test.err); after != test.after || asked != test.asked {
+				t.Errorf("retry after %s, %t", after, asked)
+			}
+		})
+	}
+}
+
+func TestAMarkedErrorIsStillTheErrorItWas(t *testing.T) {
+	for _, err := range []error{keg.Permanent(io.EOF), keg.RetryAfter(io.EOF, time.Second)} {
+		if !errors.Is(err, io.EOF) || err.Error() != io.EOF.Error() {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestReceiptsAreSafeWhenEachOneIs(t *testing.T) {
+	if err := (keg.Receipts{{ID: "1"}, {ID: "2"}}).Err(); err != nil {
+		t.Error(err)
+	}
+	err := keg.Receipts{{ID: "1"}, {ID: "2", Err: io.EOF}, {ID: "3", Err: io.ErrShortWrite}}.Err()
+	if !errors.Is(err, io.EOF) || !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("%v", err)
+	}
+}
