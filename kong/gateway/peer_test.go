@@ -32,6 +32,7 @@ type peer struct {
 	configs  []string
 	sequence []int64
 	nextID   int32
+	active   int           // events that are being played
 	done     chan struct{} // closed when the script is played
 	open     map[net.Conn]bool
 	conns    sync.WaitGroup
@@ -109,11 +110,11 @@ func (p *peer) serve(conn net.Conn) bool {
 			if c.phase() == heard.phase() {
 				next = c
 				p.script = append(p.script[:i:i], p.script[i+1:]...)
+				p.active++
 				break
 			}
 		}
 	}
-	played := heard.phase() != "" && len(p.script) == 0
 	p.mu.Unlock()
 
 	switch {
@@ -127,7 +128,9 @@ func (p *peer) serve(conn net.Conn) bool {
 		return false
 	}
 	more := p.event(conn, &call, next)
-	if played {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.active--; p.active == 0 && len(p.script) == 0 {
 		close(done)
 	}
 	return more

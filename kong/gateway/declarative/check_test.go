@@ -116,8 +116,24 @@ func TestJSONFieldsAreWordedAsKongDoes(t *testing.T) {
 		`[{}]`:                       `f: failed to validate item 1: property name is required`,
 		`[{"name":"ab","nme":1}]`:    `f: failed to validate item 1: additional properties forbidden, found nme`,
 		`[{"name":"a"}]`:             `f: failed to validate item 1: property name validation failed: string too short, expected at least 2, got 1`,
-		`[{"name":"ab","kind":"c"}]`: `f: failed to validate item 1: property kind validation failed: matches none of the enum values`,
+		`[{"name":"ab","kind":"c"}]`: `f: failed to validate item 1: property kind validation failed: matches non of the enum values`,
 		`"x"`:                        `f: wrong type: expected array, got string`,
+	} {
+		t.Run(value, func(t *testing.T) { checkOne(t, s, value, problem) })
+	}
+}
+
+func TestChoicesInJSONFields(t *testing.T) {
+	s := schemaOf(t, `{"type":"json","json_schema":{"inline":{"properties":{
+		"any":{"anyOf":[{"type":"string"},{"type":"boolean"}]},
+		"one":{"oneOf":[{"minimum":1},{"minimum":5},{"type":"string"}]},
+		"no":{"not":{"type":"string"}}}}}}`)
+	for value, problem := range map[string]string{
+		`{"any":"x","one":2,"no":1}`: ``,
+		`{"any":1}`:                  `f: property any validation failed: object matches none of the alternatives`,
+		`{"one":0}`:                  `f: property one validation failed: value should match only one schema, but matches none`,
+		`{"one":7}`:                  `f: property one validation failed: value should match only one schema, but matches both schemas 1 and 2`,
+		`{"no":"x"}`:                 `f: property no validation failed: value wasn't supposed to match schema`,
 	} {
 		t.Run(value, func(t *testing.T) { checkOne(t, s, value, problem) })
 	}

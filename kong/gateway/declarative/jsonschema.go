@@ -94,9 +94,14 @@ func kindText(k jsonschema.ErrorKind) string {
 	case *kind.Type:
 		return "wrong type: expected " + luaTypes(k.Want) + ", got " + luaType(k.Got)
 	case *kind.Enum:
-		return "matches none of the enum values"
-	case *kind.AnyOf, *kind.OneOf:
-		return "value should match at least one of the alternatives, but matches none"
+		return "matches non of the enum values" // Kong's own spelling
+	case *kind.AnyOf:
+		return "object matches none of the alternatives"
+	case *kind.OneOf:
+		if len(k.Subschemas) > 1 {
+			return fmt.Sprintf("value should match only one schema, but matches both schemas %d and %d", k.Subschemas[0]+1, k.Subschemas[1]+1)
+		}
+		return "value should match only one schema, but matches none"
 	case *kind.Not:
 		return "value wasn't supposed to match schema"
 	case *kind.MinLength:
