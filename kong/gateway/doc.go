@@ -9,14 +9,19 @@
 //
 // What it does not have, it refuses by name: TLS, HTTP/2 and gRPC listeners,
 // consumers, upstreams with several targets, every bundled plugin but
-// request-termination, and the certificate and preread phases. Where it is
-// known to differ from Kong:
+// request-termination. WebSockets, trusted_ips, and the certificate and preread
+// phases are not there either. Where it is known to differ from Kong:
 //
+//   - Header fields are sent in another order, and those of upstreams in Go's
+//     spelling.
 //   - A 204 has no Content-Length, where Kong writes 0.
 //   - A request body is at most Options.ClientMaxBodySize bytes, 256 MiB unless
 //     it is set, where Kong has no limit.
 //   - Certificates of https services are verified, where Kong does not.
-//   - Regular expressions are RE2's.
+//   - Regular expressions are RE2's; routes of equal weight go by their order in
+//     the file (see router.go).
+//   - The log phases of one request run one after the other, where Kong runs them
+//     at the same time.
 //   - Entities without a name keep their id over a reload; in Kong it is random.
 //   - kong.response.get_source tells the truth; Kong 3.9.1 says "error" in the
 //     next request of a worker whose last one failed.

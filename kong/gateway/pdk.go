@@ -33,12 +33,14 @@ var (
 )
 
 // pdk has every method, by name.
-var pdk = map[string]method{}
+var pdk = joined(clientMethods, contextMethods, logMethods, requestMethods, responseMethods, serviceMethods)
 
-func init() {
-	for _, group := range []map[string]method{clientMethods, contextMethods, logMethods, requestMethods, responseMethods, serviceMethods} {
-		maps.Copy(pdk, group)
+func joined(groups ...map[string]method) map[string]method {
+	all := map[string]method{}
+	for _, group := range groups {
+		maps.Copy(all, group)
 	}
+	return all
 }
 
 // Call runs a PDK method; see pluginserver.Caller.

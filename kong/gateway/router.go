@@ -165,18 +165,17 @@ func (e *entry) match(method, name, port, path string, headers fields) *match {
 			return nil
 		}
 	}
-	m := &match{route: e.route, prefix: e.prefix}
 	if e.regex == nil {
 		if !strings.HasPrefix(path, e.prefix) {
 			return nil
 		}
-		return m
+		return &match{route: e.route, prefix: e.prefix}
 	}
 	groups := e.regex.FindStringSubmatch(path)
 	if groups == nil {
 		return nil
 	}
-	m.prefix, m.unnamed, m.named = groups[0], groups, map[string]string{}
+	m := &match{route: e.route, prefix: groups[0], unnamed: groups, named: map[string]string{}}
 	for i, group := range e.regex.SubexpNames() {
 		if group != "" {
 			m.named[group] = groups[i]
