@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +30,25 @@ type PortOptions struct {
 	ForwardHeaders []string
 }
 
+// Validate reports every option that is wrong on its own, joined, each of one
+// line that begins with the option's key in configurations. What the table asks
+// for, [Hub.Open] judges.
+func (o PortOptions) Validate() error {
+	var ack, timeout error
+	switch o.Ack {
+	case "", keg.AckDelivered, keg.AckNone:
+	case keg.AckStored:
+		ack = errors.New("ack: stored needs persistence, which this node does not have; use delivered or none")
+	default:
+		ack = fmt.Errorf("ack: %q is none of delivered, stored, none", o.Ack)
+	}
+	if o.Timeout < 0 {
+		timeout = fmt.Errorf("timeout: must be longer than 0, not %v", o.Timeout)
+	}
+	_, headers := parseForward(o.ForwardHeaders)
+	return errors.Join(ack, timeout, headers)
+}
+
 // Port is one entry's way in. It is safe for concurrent use.
 type Port struct {
 	hub     *Hub
@@ -46,25 +67,11 @@ type Port struct {
 // Open returns a port, or every reason why it cannot keep what it would
 // promise.
 func (h *Hub) Open(o PortOptions) (*Port, error) {
-	switch o.Ack {
-	case "":
-		o.Ack = keg.AckDelivered
-	case keg.AckDelivered, keg.AckNone:
-	case keg.AckStored:
-		return nil, fmt.Errorf("ack: stored needs persistence, which this node does not have; use delivered or none")
-	default:
-		return nil, fmt.Errorf("ack: %q is none of delivered, stored, none", o.Ack)
-	}
-	switch {
-	case o.Timeout == 0:
-		o.Timeout = DefaultTimeout
-	case o.Timeout < 0:
-		return nil, fmt.Errorf("timeout: must be longer than 0, not %v", o.Timeout)
-	}
-	forward, err := parseForward(o.ForwardHeaders)
-	if err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	forward, _ := parseForward(o.ForwardHeaders) // Validate has found no fault
+	o.Ack, o.Timeout = cmp.Or(o.Ack, keg.AckDelivered), cmp.Or(o.Timeout, DefaultTimeout)
 	p := &Port{hub: h, name: o.Name, ack: o.Ack, timeout: o.Timeout, forward: forward}
 
 	h.mu.Lock()
@@ -82,9 +89,11 @@ func (h *Hub) Open(o PortOptions) (*Port, error) {
 		}
 	}
 	if o.Table != nil {
-		if p.own, err = h.wire(o.Table); err != nil {
+		own, err := h.wire(o.Table)
+		if err != nil {
 			return nil, err
 		}
+		p.own = own
 	}
 	p.background, p.cut = context.WithCancel(context.Background())
 	h.ports[p] = struct{}{}

@@ -22,6 +22,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"an ack that does not exist", PortOptions{Ack: "maybe"}, []string{`"maybe"`, "delivered, stored, none"}},
 		{"a negative timeout", PortOptions{Timeout: -1}, []string{"timeout"}},
 		{"a header that cannot travel", PortOptions{ForwardHeaders: []string{"connection"}}, []string{"forward_headers", "connection"}},
+		{"every wrong option, at once", PortOptions{Ack: "maybe", Timeout: -1, ForwardHeaders: []string{"connection", "a b"}},
+			[]string{`ack: "maybe"`, "\ntimeout: ", "\nforward_headers: \"connection\"", "\nforward_headers: \"a b\""}},
 		{"a destination that does not acknowledge", PortOptions{Table: parse(t, silent)},
 			[]string{`route "quiet"`, `"mute"`, "ack: delivered", "ack: none"}},
 		{"a dead-letter destination that does not acknowledge", PortOptions{Table: parse(t, `

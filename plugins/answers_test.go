@@ -41,6 +41,7 @@ func TestAnswers(t *testing.T) {
 		{name: "refused for good, and in a dead letter", request: order("1").with("ce-type", "order.buried"), b: refuses, status: 502, body: "403 Forbidden"},
 		{name: "attempts spent", request: order("1"), b: down, status: 502, body: "connection refused"},
 		{name: "no answer in time", config: `"timeout":50`, request: order("1"), b: hangs, status: 504, body: "memory://b"},
+		{name: "no time at all", config: `"timeout":1`, request: order("1"), b: hangs, status: 504, body: "memory://b"},
 		{name: "a bug in KEG", request: order("1"), b: breaks, status: 502, body: "internal error"},
 		{name: "a body that Kong could not read", request: request{noBody: "no body for you"}, status: 500},
 		{name: "more headers than Kong shows", request: order("1").with("x-many", strings.Split(strings.Repeat("x", 1000), "")...), status: 413, body: "header"},
