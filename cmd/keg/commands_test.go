@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -133,6 +134,7 @@ func TestPluginDumpPrintsOneDocumentAndNothingElse(t *testing.T) {
 		Protocol, SocketPath string
 		Plugins              []struct {
 			Name     string
+			Version  string
 			Priority int
 			Phases   []string
 		}
@@ -146,6 +148,9 @@ func TestPluginDumpPrintsOneDocumentAndNothingElse(t *testing.T) {
 	}
 	if p := document.Plugins[0]; p.Name != "event-router" || p.Priority != 950 || strings.Join(p.Phases, " ") != "access" {
 		t.Errorf("%+v", p)
+	}
+	if v := document.Plugins[0].Version; !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(v) {
+		t.Errorf("version %q: Kong does not start with anything but x.y.z", v)
 	}
 	if status, _, stderr := runKeg(t, nil, "plugin", "dump", "event-ruter"); status != exitUsage || !strings.Contains(stderr, "event-router") {
 		t.Errorf("a wrong name: %d %s", status, stderr)

@@ -64,7 +64,7 @@ func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening 
 	n.server, err = server.New(server.Options{
 		Socket: c.socket, Log: log,
 		Plugins: plugins.All(plugins.Options{
-			Hub: n.hub, Routes: c.routerOptions(), Events: events, Version: release(), Log: log,
+			Hub: n.hub, Routes: c.routerOptions(), Events: events, Version: pluginVersion(), Log: log,
 		}),
 	})
 	return n, misuse(err)

@@ -26,7 +26,7 @@ Plugins: ` + strings.Join(plugins.Names(), ", "),
 	}
 	s := bind(dump.Flags(), "dump")
 	dump.RunE = func(cmd *cobra.Command, args []string) error {
-		plugin, ok := plugins.ByName(args[0], plugins.Options{Version: release(), Routes: routerOptions(1)})
+		plugin, ok := plugins.ByName(args[0], plugins.Options{Version: pluginVersion(), Routes: routerOptions(1)})
 		if !ok {
 			return misuse(fmt.Errorf("there is no plugin %q; there are: %s", args[0], strings.Join(plugins.Names(), ", ")))
 		}

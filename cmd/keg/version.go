@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 
@@ -22,6 +23,18 @@ func release() string {
 		return build.Main.Version
 	}
 	return "0.1.0-dev"
+}
+
+// numbers are the x.y.z that a version begins with.
+var numbers = regexp.MustCompile(`\d+\.\d+\.\d+`)
+
+// pluginVersion is the version that Kong is told of: x.y.z and no more, or Kong
+// does not start.
+func pluginVersion() string {
+	if v := numbers.FindString(release()); v != "" {
+		return v
+	}
+	return "0.0.0"
 }
 
 func versionCommand() *cobra.Command {
