@@ -14,9 +14,10 @@ func (e *exchange) serialize() map[string]any {
 		status = e.upstream.status
 	}
 	request := e.request.headers.lua(100)
-	delete(request, "authorization") // Kong's own words: redacted from logs
-	if _, ok := e.request.headers.lua(1000)["authorization"]; ok {
-		request["authorization"] = "REDACTED"
+	for _, secret := range []string{"authorization", "proxy-authorization"} {
+		if request[secret] != nil {
+			request[secret] = "REDACTED" // Kong's own word
+		}
 	}
 	answer := e.answer.headers.lua(100)
 	answer["connection"] = "close"

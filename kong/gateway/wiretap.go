@@ -24,8 +24,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.wire.mu.Lock()
 	defer c.wire.mu.Unlock()
-	if over := len(c.wire.last) + n - maxTap; over > 0 {
-		c.wire.last = c.wire.last[:copy(c.wire.last, c.wire.last[min(over, len(c.wire.last)):])]
+	if len(c.wire.last)+n > maxTap { // drop the older half
+		keep := c.wire.last[max(0, len(c.wire.last)-maxTap/2):]
+		c.wire.last = c.wire.last[:copy(c.wire.last, keep)]
 	}
 	c.wire.last = append(c.wire.last, p[max(0, n-maxTap):n]...)
 	return n, err
