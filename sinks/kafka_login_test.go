@@ -129,3 +129,16 @@ func TestATokenServersRefusalTellsNoSecret(t *testing.T) {
 		})
 	}
 }
+
+func TestATokenServerThatIsAwayTellsNoSecret(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://127.0.0.1:1/token?tenant=s3cr3t": "127.0.0.1:1: connect",
+		"http://169.254.169.254/?tenant=s3cr3t":  "metadata address",
+	} {
+		s := &SASL{Mechanism: "OAUTHBEARER", TokenURL: url, ClientID: "keg", ClientSecret: keg.NewSecret("s3cr3t")}
+		_, err := newTokens(t.Context(), s.login()).Token()
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

@@ -128,7 +128,9 @@ func newTokens(ctx context.Context, l login) *tokens {
 		TokenURL:     l.tokenURL,
 		Scopes:       strings.Fields(l.scopes),
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// As an HTTP destination connects: past the environment's proxies, and never
+	// to a cloud's metadata address.
+	transport := newHTTPClient(httpKey{allowPrivate: true}).transport
 	transport.DisableKeepAlives = true // a token lasts for minutes; nothing is to stay open between
 	client := &http.Client{
 		Transport:     transport,
@@ -148,6 +150,9 @@ func (t *tokens) Token() (*sarama.AccessToken, error) {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {
 		return nil, &tokenRefusedError{status: refused.Response.StatusCode, code: refused.ErrorCode}
+	}
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err // without the URL, whose query may hold a secret
 	}
 	return nil, fmt.Errorf("no token from token_url: %w", err)
 }
