@@ -15,6 +15,7 @@ import (
 	"github.com/kong/keg/cmd/keg/dev"
 	"github.com/kong/keg/kong"
 	"github.com/kong/keg/kong/gateway"
+	"github.com/kong/keg/kong/gateway/declarative"
 	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/sources"
@@ -150,9 +151,22 @@ func (f *firstLook) wireGateway(s settings) error {
 		})
 	}
 	if f.gateway, err = gateway.New(options); err != nil {
-		return misuse(fmt.Errorf("%s: %w", f.kongFile, err))
+		return misuse(kongProblems(f.kongFile, err))
 	}
 	return nil
+}
+
+// kongProblems is one line for each thing that is wrong with kong.yml.
+func kongProblems(file string, err error) error {
+	var wrong *declarative.Error
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	var problems []error
+	for _, line := range wrong.Lines() {
+		problems = append(problems, fmt.Errorf("%s: %s", file, line))
+	}
+	return errors.Join(problems...)
 }
 
 // run serves until ctx ends or a part fails; then the stand-in stops first, so

@@ -232,3 +232,24 @@ func TestTheAdminAPIRefusesAWrongRouteWithTheReason(t *testing.T) {
 		t.Errorf("%d %s", status, answer)
 	}
 }
+
+func TestAWrongKongConfigIsRefusedWithEveryProblemOnALineOfItsOwn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kong.yml")
+	write(t, file, `_format_version: "3.0"
+routes:
+  - name: a
+    paths: [/a]
+    plugins:
+      - {name: event-router, config: {timeout: soon, on_succes: respond}}
+      - {name: rate-limiting}
+`)
+	status, _, stderr := runKeg(t, nil, append(append([]string{"dev"}, anyPort...), "--kong-config", file)...)
+	if status != exitUsage || strings.Count(stderr, file) != 3 {
+		t.Errorf("exit status %d: %s", status, stderr)
+	}
+	for _, want := range []string{"timeout", "on_succes", "rate-limiting"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("says nothing of %s: %s", want, stderr)
+		}
+	}
+}
