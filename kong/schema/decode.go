@@ -57,6 +57,9 @@ func decode(text json.RawMessage, v reflect.Value, path string) error {
 		return nil
 	}
 	if v.Kind() == reflect.Pointer {
+		if v.Type().Elem().Kind() == reflect.Struct && isUnset(text) {
+			return nil
+		}
 		fresh := reflect.New(v.Type().Elem())
 		if err := setDefaults(fresh.Elem()); err != nil {
 			return err
@@ -173,6 +176,21 @@ func decodeFresh(text json.RawMessage, v reflect.Value, path string) error {
 		return err
 	}
 	return decode(text, v, path)
+}
+
+// isUnset reports whether a record holds nothing: Kong fills in records that
+// nobody has set.
+func isUnset(text json.RawMessage) bool {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(text, &object) != nil {
+		return isEmptyList(text)
+	}
+	for _, value := range object {
+		if string(value) != "null" {
+			return false
+		}
+	}
+	return true
 }
 
 func isEmptyObject(text []byte) bool { return isEmpty(text, "{", "}") }

@@ -10,7 +10,7 @@
 //	float64                  number
 //	[]T                      array (set, with the flag)
 //	map[string]T             map
-//	struct, *struct          record (a pointer is nil where it is not set)
+//	struct, *struct          record (a pointer is nil where nothing in it is set)
 //	*T                       T, nil where it is not set
 //	json.RawMessage          json, with the schema of [JSONSchemer]
 //
@@ -20,6 +20,9 @@
 // between ("1,10"), gt, match (a Lua pattern), starts_with, len_min, len_max.
 // On a list or a map, all rules but default, required, len_min and len_max
 // are those of its elements or values.
+//
+// Kong fills in a record that nobody has set, with the defaults of its fields:
+// a record that may be left out is a pointer, and has no defaults.
 //
 // The package knows Kong's rules for schemas and nothing of what a config
 // means: a config has been checked by Kong when it comes, and a plugin checks

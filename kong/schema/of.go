@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Of makes the schema of the plugin of that name from its config, a pointer to
@@ -22,7 +21,7 @@ func Of(name string, config any) (*Plugin, error) {
 	if c, ok := config.(JSONSchemer); ok {
 		b.json = c.JSONSchemas()
 	}
-	record := &Field{Type: "record", Required: true}
+	record := &Field{Type: "record"}
 	b.record(record, t.Elem(), "config")
 	if c, ok := config.(EntityChecker); ok {
 		record.EntityChecks = c.EntityChecks()
@@ -53,8 +52,8 @@ func (b *builder) record(f *Field, t reflect.Type, path string) {
 func (b *builder) field(m member, path string) *Field {
 	f := b.typed(m.field.Type, path)
 	f.Description = m.tag("doc")
-	if n := utf8.RuneCountInString(f.Description); n < 10 || n > 500 {
-		b.wrong(path, "the tag doc has %d characters; Kong takes 10 to 500", n)
+	if n := len(f.Description); n < 10 || n > 500 {
+		b.wrong(path, "the tag doc has %d bytes; Kong takes 10 to 500", n)
 	}
 	f.Required = m.has("required")
 	if m.has("set") {
@@ -122,10 +121,17 @@ func (b *builder) typed(t reflect.Type, path string) *Field {
 	return &Field{}
 }
 
+const draft4 = "http://json-schema.org/draft-04/schema"
+
 func (b *builder) jsonField(path string) *Field {
 	inline, ok := b.json[strings.TrimPrefix(path, "config.")]
 	if !ok {
 		b.wrong(path, "a field of type json.RawMessage needs a JSON Schema: see JSONSchemer")
+	}
+	if object, ok := inline.(map[string]any); ok {
+		if dialect, ok := object["$schema"]; ok && dialect != draft4 && dialect != draft4+"#" {
+			b.wrong(path, "its JSON Schema is of %v; Kong knows %s#", dialect, draft4)
+		}
 	}
 	return &Field{Type: "json", JSONSchema: &JSONSchema{inline}}
 }

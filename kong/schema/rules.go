@@ -110,7 +110,20 @@ func (b *builder) defaultOf(f *Field, m member, path string) {
 	default:
 		f.Default = b.scalar(f, text, path)
 	}
+	b.defaultFits(f, path)
+}
+
+// defaultFits holds a default against the rules that Kong would hold it
+// against.
+func (b *builder) defaultFits(f *Field, path string) {
 	if f.OneOf != nil && !slices.Contains(f.OneOf, f.Default) {
 		b.wrong(path, "the default %v is not among one_of", f.Default)
+	}
+	value, number := f.Default.(float64)
+	if n, whole := f.Default.(int64); whole {
+		value, number = float64(n), true
+	}
+	if number && f.Between != nil && (value < f.Between[0] || value > f.Between[1]) {
+		b.wrong(path, "the default %v is not between %v and %v", f.Default, f.Between[0], f.Between[1])
 	}
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -114,5 +113,3 @@ func (c *Call) end() {
 	c.over.Store(true)
 	c.ctx.end()
 }
-
-var _ context.Context = (*eventContext)(nil)

@@ -23,6 +23,8 @@ type eventContext struct {
 	cancel   context.CancelFunc
 }
 
+var _ context.Context = (*eventContext)(nil)
+
 func (c *eventContext) begin(parent context.Context, now time.Time, allowed time.Duration) {
 	c.parent, c.allowed, c.deadline = parent, allowed, now.Add(allowed)
 }

@@ -20,7 +20,7 @@ func TestAFailingPluginIsAnsweredAndHarmsNobody(t *testing.T) {
 	}{
 		{"an error", func(context.Context, *server.Call) error { return errors.New("the moon is full") }, "the moon is full"},
 		{"a panic", func(context.Context, *server.Call) error { panic("boom") }, "panic: boom"},
-		{"a nil dereference", func(_ context.Context, c *server.Call) error { c = nil; _ = c.Phase(); return nil }, "nil pointer"},
+		{"a nil dereference", func(context.Context, *server.Call) error { var c *server.Call; _ = c.Phase(); return nil }, "nil pointer"},
 		{"an illegal status", func(_ context.Context, c *server.Call) error { return c.Exit(42, nil, nil) }, "status 42"},
 		{"a forged header", func(_ context.Context, c *server.Call) error {
 			return c.Exit(200, map[string][]string{"a": {"b\r\nset-cookie: c"}}, nil)

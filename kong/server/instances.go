@@ -118,9 +118,3 @@ func (t *instances) removeAll() {
 		t.drop(in)
 	}
 }
-
-func (t *instances) len() int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.byID)
-}

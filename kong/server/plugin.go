@@ -140,6 +140,8 @@ func (p *Plugin) check() error {
 	}
 	if p.Config == nil || p.Start == nil {
 		wrong("needs both Config and Start")
+	} else if _, err := pluginSchema(p); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
