@@ -46,13 +46,12 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		send(w, a)
 		return
 	}
-	for _, one := range batch.Entries {
-		if one.Err != nil {
-			e.note(r, http.StatusMultiStatus, one.Err)
-			break // one line for a request, however many of its events are bad
-		}
+	receipts := batch.Publish(r.Context(), e.handle)
+	a := answer.Of(receipts, batch.IsBatch)
+	if count, first := receipts.Refused(); count > 0 {
+		e.note(r, a.Status, first.Err, slog.String("id", first.ID), slog.Int("refused", count), slog.Int("events", len(receipts)))
 	}
-	send(w, answer.Of(batch.Publish(r.Context(), e.handle), batch.IsBatch))
+	send(w, a)
 }
 
 // refusal answers a request that never came to be an event. One that was too
@@ -77,9 +76,17 @@ func (e *entry) recover(w http.ResponseWriter, r *http.Request) {
 	send(w, answer.Status(http.StatusInternalServerError, "KEG failed on this event; its log says why"))
 }
 
-// note logs a request that was refused before anybody took it.
-func (e *entry) note(r *http.Request, status int, err error) {
-	e.log.Warn("a request was refused", "source", "http", "status", status, "remote", r.RemoteAddr, "path", r.URL.Path, "error", err)
+// note logs a request that was refused, whole or in part: one line, with the
+// first reason. Senders' own mistakes are no errors of this node.
+func (e *entry) note(r *http.Request, status int, err error, more ...slog.Attr) {
+	level := slog.LevelWarn
+	if status >= 500 && status != http.StatusServiceUnavailable {
+		level = slog.LevelError
+	}
+	e.log.LogAttrs(r.Context(), level, "a request was refused", append([]slog.Attr{
+		slog.String("source", "http"), slog.Int("status", status), slog.String("remote", r.RemoteAddr),
+		slog.String("path", r.URL.Path), slog.Any("error", err),
+	}, more...)...)
 }
 
 func send(w http.ResponseWriter, a answer.Answer) {
