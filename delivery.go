@@ -2,7 +2,6 @@ package keg
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -66,15 +65,18 @@ type Receipt struct {
 // Receipts are the receipts of one call, in the order of its events.
 type Receipts []Receipt
 
-// Err is nil where every event is safe, else what went wrong, joined.
-func (r Receipts) Err() error {
-	var errs []error
+// Refused counts the events that are still the sender's, and returns the first
+// one's receipt; nil where every event is safe.
+func (r Receipts) Refused() (count int, first *Receipt) {
 	for i := range r {
-		if r[i].Err != nil {
-			errs = append(errs, r[i].Err)
+		if r[i].Err == nil {
+			continue
+		}
+		if count++; first == nil {
+			first = &r[i]
 		}
 	}
-	return errors.Join(errs...)
+	return count, first
 }
 
 // Delivery is one event owed to one destination, and how that went.

@@ -47,13 +47,3 @@ func TestAMarkedErrorIsStillTheErrorItWas(t *testing.T) {
 		}
 	}
 }
-
-func TestReceiptsAreSafeWhenEachOneIs(t *testing.T) {
-	if err := (keg.Receipts{{ID: "1"}, {ID: "2"}}).Err(); err != nil {
-		t.Error(err)
-	}
-	err := keg.Receipts{{ID: "1"}, {ID: "2", Err: io.EOF}, {ID: "3", Err: io.ErrShortWrite}}.Err()
-	if !errors.Is(err, io.EOF) || !errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("%v", err)
-	}
-}

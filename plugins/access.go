@@ -31,20 +31,13 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 		return c.Exit(a.Status, a.Headers, a.Body)
 	}
 	receipts := batch.Publish(ctx, r.port.Publish)
-	failed, first := 0, -1
-	for i := range receipts {
-		if receipts[i].Err != nil {
-			if failed++; first < 0 {
-				first = i
-			}
-		}
-	}
-	if failed == 0 && r.goesOn {
+	refused, first := receipts.Refused()
+	if refused == 0 && r.goesOn {
 		return nil
 	}
 	a := answer.Of(receipts, batch.IsBatch)
-	if failed > 0 {
-		r.refused(ctx, request, a.Status, failed, len(receipts), receipts[first].ID, receipts[first].Err)
+	if refused > 0 {
+		r.refused(ctx, request, a.Status, refused, len(receipts), first.ID, first.Err)
 	}
 	return c.Exit(a.Status, a.Headers, a.Body)
 }
@@ -110,14 +103,14 @@ func requestLine(line string) (method, path string) {
 
 // refused logs one line for a request of which events were refused, with the
 // first one's reason. Senders' own mistakes are no errors of this node.
-func (r *eventRouterInstance) refused(ctx context.Context, request *cloudevents.Request, status, failed, of int, id string, err error) {
+func (r *eventRouterInstance) refused(ctx context.Context, request *cloudevents.Request, status, count, of int, id string, err error) {
 	level := slog.LevelWarn
 	if status >= 500 && status != 503 {
 		level = slog.LevelError
 	}
 	attributes := []slog.Attr{slog.Int("status", status), slog.String("request", request.ID), slog.String("id", id), slog.Any("error", err)}
 	if of > 1 {
-		attributes = append(attributes, slog.Int("refused", failed), slog.Int("events", of))
+		attributes = append(attributes, slog.Int("refused", count), slog.Int("events", of))
 	}
 	r.log.LogAttrs(ctx, level, "an event was refused", attributes...)
 }

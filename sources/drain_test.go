@@ -78,8 +78,10 @@ func TestRequestsThatDoNotEndAreCut(t *testing.T) {
 	if !returned {
 		t.Error("Run returned before the handler")
 	}
-	if log.lines() != 1 {
-		t.Errorf("%d log lines", log.lines())
+	for _, want := range []string{"requests were cut short", "a request was refused"} { // the source's end, and the event's
+		if n := strings.Count(log.text.String(), want); n != 1 {
+			t.Errorf("%d lines say that %s: %s", n, want, log.text.String())
+		}
 	}
 }
 
