@@ -59,7 +59,7 @@ func TestDestinationsAreTriedAtOnce(t *testing.T) {
 		}
 		p := k.port(t, PortOptions{Table: all(t, "a", "b", "c")})
 		start := time.Now()
-		if err := p.Publish(t.Context(), event("1")).Err(); err != nil {
+		if err := p.Publish(t.Context(), event("1"))[0].Err; err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(start); took != time.Second {
