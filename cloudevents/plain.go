@@ -23,9 +23,14 @@ func fromPlain(r *Request, o Options) (*keg.Event, error) {
 		Data:            r.Body,
 	}
 	var inBody bodyAttributes
-	if e.Data != nil && e.DataContentType != "" && e.JSONData() {
+	if e.Data != nil && e.JSONData() {
 		var err error
-		if inBody, err = readMembers(e.Data); err != nil {
+		inBody, err = readMembers(e.Data)
+		switch {
+		case err == nil:
+		case e.DataContentType == "": // nobody said that it was JSON
+			inBody = bodyAttributes{}
+		default:
 			return nil, err
 		}
 	}

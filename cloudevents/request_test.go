@@ -151,6 +151,16 @@ func TestRequestsBecomeEvents(t *testing.T) {
 				e.DataContentType, e.Data = "text/plain", []byte(`{"event_type":"x"`)
 			}),
 		},
+		"plain: a body without a label is JSON where it can be": {
+			request: post(`{"event_type":"order.created","event_id":"o-1"}`),
+			want: plain(func(e *keg.Event) {
+				e.ID, e.Type, e.Data = "o-1", "order.created", []byte(`{"event_type":"order.created","event_id":"o-1"}`)
+			}),
+		},
+		"plain: a body without a label need not be JSON": {
+			request: post(`{"event_type":"order.created"`),
+			want:    plain(func(e *keg.Event) { e.Data = []byte(`{"event_type":"order.created"`) }),
+		},
 		"plain: a JSON array is data like any other": {
 			request: post(` [1, 2] `, "content-type", "application/json"),
 			want: plain(func(e *keg.Event) {
