@@ -120,6 +120,19 @@ func TestContinue(t *testing.T) {
 	}
 }
 
+// Under ack none nothing is known yet that could fail: the request goes on.
+func TestContinueWithoutAPromise(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	k.sinks.on("b", refuses)
+	id, _ := k.start(t, `{`+routes+`,"ack":"none","on_success":"continue"}`)
+	if got := k.event(t, id, order("1")); got.status != 0 {
+		t.Errorf("answered %d %s", got.status, got.body)
+	}
+	if got := k.event(t, id, order("2").with("ce-source")); got.status != 400 {
+		t.Errorf("no event at all: %d %s", got.status, got.body)
+	}
+}
+
 func TestRefusalIsOneLineOfTheLog(t *testing.T) {
 	k := newKong(t, plugins.Options{})
 	k.sinks.on("b", func(context.Context, *keg.Event) error {

@@ -62,6 +62,29 @@ func TestConfigAsKongSendsIt(t *testing.T) {
 	}
 }
 
+// Lua has no lists of its own and no integers beyond 2^53: an empty list comes
+// as {}, at any depth, and 10^15 as 1e+15. Kong adds keys, and nulls for what
+// is not set.
+func TestRoutesAsKongSendsThem(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	id, ok := k.start(t, `{"timeout":5e+3,"forward_headers":{},"max_event_bytes":1.048576e+06,"routes":[
+		{"name":"big","enabled":true,"description":null,"final":false,"dead_letter":null,"retry":{},
+		 "match":{"type":"order.created","data.n":[1e+15]},
+		 "destinations":[{"type":"memory","address":"a","headers":{},"retry":{"max_attempts":2.0},"timeout":null}]},
+		{"name":"all","match":[],"destinations":[{"type":"memory","address":"b","headers":[]}]}]}`)
+	if !ok {
+		t.Fatal(k.log)
+	}
+	big := order("1")
+	big.body = `{"n":1000000000000000}`
+	if got := k.event(t, id, big); got.body != `{"id":"1","routes":["big","all"]}`+"\n" {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if _, ok := k.start(t, `{"routes":[{"name":"r","match":{},"destinations":{}}]}`); ok || !strings.Contains(k.log.String(), "config.routes[0].destinations: needs at least one destination") {
+		t.Errorf("no destinations at all: started %v, %s", ok, k.log)
+	}
+}
+
 func TestCloseReleasesSinksAndWaitsForNobody(t *testing.T) {
 	k := newKong(t, plugins.Options{})
 	release := make(chan struct{})
