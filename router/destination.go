@@ -162,12 +162,24 @@ func (c *compiler) destination(p, inherited *strict.Place) *keg.Destination {
 		return nil
 	}
 	if keys.Name == "" {
-		keys.Name = settings.Label()
+		keys.Name = c.label(settings)
 	}
 	return &keg.Destination{
 		Type: dt.Name, Name: keys.Name, Timeout: keys.Timeout, Retry: keg.Retry(keys.Retry),
 		Format: keg.Format(keys.Format), Headers: keys.Headers, Settings: settings,
 	}
+}
+
+// label is the name of a destination that was given none. It shows the host,
+// wherever that came from; what follows may be a token, as in many a webhook's
+// path, and is not shown where a variable or a file gave it.
+func (c *compiler) label(settings keg.Settings) string {
+	scheme, rest, _ := strings.Cut(settings.Label(), "://")
+	host, path, found := strings.Cut(rest, "/")
+	if !found {
+		return settings.Label()
+	}
+	return scheme + "://" + host + c.Masked("/"+path)
 }
 
 // kind finds the type of a destination, without which its other keys mean

@@ -123,6 +123,30 @@ func TestNothingFilledInIsShown(t *testing.T) {
 	}
 }
 
+// The name of a destination stands in logs and in answers to strangers.
+func TestANameThatIsMadeShowsNoMoreThanTheHostOfWhatWasFilledIn(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://hooks.example/services/${SECRET}":            "https://hooks.example/services/***",
+		"https://hooks.example/services/Tr0ub4dor&3/${SHORT}": "https://hooks.example/services/Tr0ub4dor&3/b1",
+		"https://${HOST}/services/${SPACED}/x":                "https://hooks.example/services/***/x",
+		"https://${HOST}":                                     "https://hooks.example",
+		"https://hooks.example/${NOPE:-orders}":               "https://hooks.example/orders",
+	} {
+		o := secretive()
+		o.LookupEnv = func(name string) (string, bool) {
+			v, ok := map[string]string{"SECRET": hidden, "HOST": "hooks.example", "SHORT": "b1", "SPACED": "to ken"}[name]
+			return v, ok
+		}
+		table, err := Parse("f.yaml", []byte("routes: [{name: a, match: {}, destinations: [{type: http, address: '"+address+"'}]}]"), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := table.Routes()[0].Destinations[0].Name; got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
 func TestExplanationsShowReferencesAsWritten(t *testing.T) {
 	table, err := Parse("f.yaml", []byte(`
 routes:

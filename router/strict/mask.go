@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,19 @@ func (d *Decoder) masked(message string) string {
 		message = maskWords(message, value)
 	}
 	return message
+}
+
+// Masked takes out of a text what came from variables and files, as it stands
+// there or as a URL's path spells it. What is shorter than three letters stays:
+// it is no secret, and would garble every text.
+func (d *Decoder) Masked(text string) string {
+	for _, value := range d.revealed {
+		if len(value) >= 3 {
+			text = strings.ReplaceAll(text, value, "***")
+			text = strings.ReplaceAll(text, (&url.URL{Path: value}).EscapedPath(), "***")
+		}
+	}
+	return text
 }
 
 func maskWords(message, value string) string {
