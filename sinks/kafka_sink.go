@@ -84,7 +84,7 @@ func (s *kafkaSink) record(e *keg.Event) (*sarama.ProducerMessage, error) {
 		err = checkTopic(topic)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("topic %q: %w", s.topic.source, err)
+		return nil, fmt.Errorf("topic: %w", err)
 	}
 	m := &sarama.ProducerMessage{Topic: topic}
 
@@ -92,7 +92,7 @@ func (s *kafkaSink) record(e *keg.Event) (*sarama.ProducerMessage, error) {
 	switch key, err := s.key.expand(e, maxKeyBytes, nil); {
 	case errors.As(err, &missing):
 	case err != nil:
-		return nil, fmt.Errorf("key %q: %w", s.key.source, err)
+		return nil, fmt.Errorf("key: %w", err)
 	case key != "":
 		m.Key = sarama.StringEncoder(key)
 	}

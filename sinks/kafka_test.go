@@ -188,7 +188,7 @@ func TestARecordIsWhatTheSettingsAndTheEventSay(t *testing.T) {
 		"no key":                           {topic: "orders", key: "", wantTopic: "orders"},
 		"a fixed key":                      {topic: "orders", key: "one", wantTopic: "orders", wantKey: "one"},
 		"a topic that the event cannot fill": {
-			topic: "{colour}", problem: `topic "{colour}": the event has no attribute "colour"`,
+			topic: "{colour}", problem: `topic: the event has no attribute "colour"`,
 		},
 		"a topic that would be a path":  {topic: "{source}", problem: `the event's "source" has a character that no topic's name may have`},
 		"a topic that comes out as dot": {topic: "{dot}", problem: `must not be "." or ".."`},
