@@ -1,6 +1,8 @@
 package strict
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -51,9 +53,25 @@ func (o Options) orSystem() Options {
 		o.LookupEnv = os.LookupEnv
 	}
 	if o.ReadFile == nil {
-		o.ReadFile = os.ReadFile
+		o.ReadFile = readFile
 	}
 	return o
+}
+
+var errTooLarge = fmt.Errorf("the file is larger than %d bytes", maxForeign)
+
+// readFile is os.ReadFile with a bound, since not every file ends.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxForeign+1))
+	if len(text) > maxForeign {
+		return nil, errTooLarge
+	}
+	return text, err
 }
 
 // Text reads a string: as it stands, with ${NAME} filled in from the
@@ -124,7 +142,7 @@ func (d *Decoder) fileText(p *Place) (Text, bool) {
 		return Text{}, false
 	}
 	if len(content.text) > maxForeign {
-		d.Fail(&at, "the file is larger than %d bytes", maxForeign)
+		d.Fail(&at, "cannot be read: %v", errTooLarge)
 		return Text{}, false
 	}
 	d.reveal(content.text)
