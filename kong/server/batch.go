@@ -85,7 +85,9 @@ func (b *Batch) Do() error {
 func (b *Batch) exchange() error {
 	conn := b.call.conn
 	conn.in.usePage()
-	conn.arm()
+	if b != &b.call.batch { // the first one comes right after the event's own
+		conn.arm()
+	}
 	b.call.owed = b.count
 	if len(b.out) <= writeInline {
 		if _, err := conn.peer.Write(b.out); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 )
 
@@ -113,6 +114,10 @@ func (f *frames) fill(n int) error {
 		if f.r+n > len(f.buf) || f.w == len(f.buf) {
 			f.makeRoom()
 		}
+		// Kong takes its time. Letting other events run first makes it likely that
+		// the bytes are there, and saves a read that finds none and the way
+		// through the poller: a tenth of an event's cost on a busy server.
+		runtime.Gosched()
 		m, err := f.from.Read(f.buf[f.w:])
 		f.w += m
 		if err != nil && f.w-f.r < n {
