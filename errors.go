@@ -97,6 +97,24 @@ type BusyError struct {
 
 func (e *BusyError) Error() string { return e.Problem }
 
+// Problems takes apart what [errors.Join] has put together, however deeply, in
+// order. Any other error is its own only problem, also one that wraps several
+// and has words of its own; nil has none.
+func Problems(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
+		return []error{err}
+	}
+	var all []error
+	for _, err := range joined.Unwrap() {
+		all = append(all, Problems(err)...)
+	}
+	return all
+}
+
 // FieldError is a setting that is wrong on its own terms. Validate methods of
 // settings return these (joined when there are several), so that whoever read
 // the file can add the place.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,6 +45,26 @@ func TestAMarkedErrorIsStillTheErrorItWas(t *testing.T) {
 	for _, err := range []error{keg.Permanent(io.EOF), keg.RetryAfter(io.EOF, time.Second)} {
 		if !errors.Is(err, io.EOF) || err.Error() != io.EOF.Error() {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestProblemsAreTakenApartInOrder(t *testing.T) {
+	a, b, c := errors.New("a"), fmt.Errorf("b: %w", io.EOF), errors.New("c")
+	both := fmt.Errorf("%w, after %w", a, c)
+	for name, test := range map[string]struct {
+		err  error
+		want []error
+	}{
+		"none":             {nil, nil},
+		"one":              {a, []error{a}},
+		"one that wraps":   {b, []error{b}},
+		"joined":           {errors.Join(a, nil, b), []error{a, b}},
+		"joined in joined": {errors.Join(errors.Join(a, b), c), []error{a, b, c}},
+		"several in words": {both, []error{both}},
+	} {
+		if got := keg.Problems(test.err); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

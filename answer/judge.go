@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/kong/keg"
@@ -103,25 +104,11 @@ func judgeError(err error) verdict {
 
 // problems joins the texts of all InvalidErrors in err, and of nothing else.
 func problems(err error) string {
-	var text string
-	var walk func(error)
-	walk = func(err error) {
-		if invalid, ok := err.(*keg.InvalidError); ok {
-			if text != "" {
-				text += "; "
-			}
-			text += invalid.Error()
-			return
-		}
-		switch e := err.(type) {
-		case interface{ Unwrap() []error }:
-			for _, one := range e.Unwrap() {
-				walk(one)
-			}
-		case interface{ Unwrap() error }:
-			walk(e.Unwrap())
+	var texts []string
+	for _, err := range keg.Problems(err) {
+		if invalid, ok := errors.AsType[*keg.InvalidError](err); ok {
+			texts = append(texts, invalid.Error())
 		}
 	}
-	walk(err)
-	return text
+	return strings.Join(texts, "; ")
 }

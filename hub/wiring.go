@@ -36,7 +36,9 @@ func (h *Hub) wire(table *router.Table) (*wiring, error) {
 	open := func(route string, d *keg.Destination) *outlet {
 		sink, err := h.sinks.Open(d)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", place(route, d), err))
+			for _, err := range keg.Problems(err) {
+				errs = append(errs, fmt.Errorf("%s: %w", place(route, d), err))
+			}
 			return &outlet{}
 		}
 		o := &outlet{route: route, destination: d, sink: sink, lane: h.lane(d)}

@@ -59,7 +59,7 @@ func ownRoutes(text json.RawMessage, o router.Options) (*router.Table, error) {
 func (c *eventRouterConfig) eventProblems() error {
 	e := keg.Event{ID: "any", Type: cmp.Or(c.EventType, "any"), Source: cmp.Or(c.EventSource, "any")}
 	var problems []error
-	for _, err := range joined(e.Validate()) {
+	for _, err := range keg.Problems(e.Validate()) {
 		if invalid, ok := errors.AsType[*keg.InvalidError](err); ok {
 			problems = append(problems, fmt.Errorf("config.event_%s: %s", invalid.Attribute, invalid.Problem))
 		}
@@ -69,27 +69,11 @@ func (c *eventRouterConfig) eventProblems() error {
 
 // below puts each of the errors that err joins below a path.
 func below(path string, err error) error {
-	errs := joined(err)
+	errs := keg.Problems(err)
 	for i := range errs {
 		errs[i] = fmt.Errorf("%s%w", path, errs[i])
 	}
 	return errors.Join(errs...)
-}
-
-// joined are the errors that err joins, however deeply, in order.
-func joined(err error) []error {
-	several, ok := err.(interface{ Unwrap() []error })
-	switch {
-	case err == nil:
-		return nil
-	case !ok:
-		return []error{err}
-	}
-	var all []error
-	for _, err := range several.Unwrap() {
-		all = append(all, joined(err)...)
-	}
-	return all
 }
 
 // configPath is the path of a key of the routes within the config.

@@ -44,13 +44,9 @@ func (p *Pool) Open(d *keg.Destination) (keg.Sink, error) {
 			continue
 		}
 		if err := d.Settings.Validate(); err != nil {
-			return nil, fmt.Errorf("destination %q: %w", d.Name, err)
+			return nil, err
 		}
-		sink, err := k.open(p, d)
-		if err != nil {
-			return nil, fmt.Errorf("destination %q: %w", d.Name, err)
-		}
-		return sink, nil
+		return k.open(p, d)
 	}
-	return nil, fmt.Errorf("destination %q: there is no destination type %q", d.Name, d.Type)
+	return nil, fmt.Errorf("there is no destination type %q", d.Type)
 }

@@ -10,7 +10,7 @@ import (
 // validated gives the problems of a Validate method their places. What the
 // document's shape was already blamed for is not said again.
 func (d *Decoder) validated(err error, layers []*Place, before int) {
-	for _, err := range unjoined(err) {
+	for _, err := range keg.Problems(err) {
 		problem, path := err.Error(), ""
 		if f := fieldProblem(err); f != nil {
 			problem, path = f.Problem, f.Path
@@ -41,21 +41,6 @@ func (d *Decoder) blamed(path string, before int) bool {
 		}
 	}
 	return false
-}
-
-func unjoined(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		var all []error
-		for _, e := range joined.Unwrap() {
-			all = append(all, unjoined(e)...)
-		}
-		return all
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }
 
 func fieldProblem(err error) *keg.FieldError {
