@@ -131,7 +131,7 @@ func valueSchema(self string, order strict.Schema) strict.Schema {
 	return strict.Schema{
 		"type":  plain,
 		"items": strict.Ref(self), "minItems": 1,
-		"properties": properties, "minProperties": 1, "additionalProperties": false,
+		"allOf": []any{strict.Schema{"properties": properties, "minProperties": 1, "additionalProperties": false}},
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"github.com/kong/keg/router/strict"
 )
 
 // compiled is the schema as another program would read it.
@@ -182,77 +180,6 @@ func TestTheSchemaTakesRandomTables(t *testing.T) {
 			t.Fatalf("%v\n%s", err, text)
 		}
 	}
-}
-
-// TestKongCanReadTheSchema keeps to what lua-resty-ljsonschema knows and to
-// what its generated code and OpenResty's PCRE take.
-func TestKongCanReadTheSchema(t *testing.T) {
-	keywords := map[string]bool{
-		"$schema": true, "$ref": true, "definitions": true, "description": true, "type": true, "properties": true, "patternProperties": true,
-		"additionalProperties": true, "required": true, "items": true, "minItems": true, "minLength": true, "minProperties": true,
-		"minimum": true, "maximum": true, "pattern": true, "enum": true, "allOf": true, "anyOf": true, "not": true,
-	}
-	definitions := JSONSchema(known)["definitions"].(strict.Schema)
-	pattern := func(p string) {
-		if strings.ContainsAny(p, "%'\"") || strings.Contains(p, "]]") {
-			t.Errorf("the pattern %s breaks the code that is generated from it", p)
-		}
-		if _, err := regexp.Compile(p); err != nil {
-			t.Error(err)
-		}
-	}
-	var schema func(path string, v any)
-	each := func(path string, m any) {
-		for name, v := range m.(strict.Schema) {
-			schema(path+"/"+name, v)
-		}
-	}
-	schema = func(path string, v any) {
-		s, ok := v.(strict.Schema)
-		if !ok {
-			t.Errorf("%s is no schema: %v", path, v)
-			return
-		}
-		if ref, ok := s["$ref"].(string); ok {
-			if len(s) > 1 {
-				t.Errorf("%s: what stands beside $ref is ignored", path)
-			}
-			if definitions[strings.TrimPrefix(ref, "#/definitions/")] == nil {
-				t.Errorf("%s: %s leads nowhere", path, ref)
-			}
-		}
-		for keyword, v := range s {
-			if !keywords[keyword] {
-				t.Errorf("%s: the keyword %s is not known to Kong", path, keyword)
-			}
-			switch keyword {
-			case "properties", "definitions":
-				each(path+"/"+keyword, v)
-			case "patternProperties":
-				each(path+"/"+keyword, v)
-				for p := range v.(strict.Schema) {
-					pattern(p)
-				}
-			case "pattern":
-				pattern(v.(string))
-			case "items", "not":
-				schema(path+"/"+keyword, v)
-			case "additionalProperties":
-				if v != false {
-					schema(path+"/"+keyword, v)
-				}
-			case "allOf", "anyOf":
-				for _, one := range v.([]any) {
-					schema(path+"/"+keyword, one)
-				}
-			case "required", "enum":
-				if len(v.([]any)) == 0 {
-					t.Errorf("%s: %s must not be empty", path, keyword)
-				}
-			}
-		}
-	}
-	schema("", JSONSchema(known))
 }
 
 func TestAttributePattern(t *testing.T) {

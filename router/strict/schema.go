@@ -15,6 +15,13 @@ import (
 // types stands where others would list alternatives, for a keyword speaks only
 // of values of its own type. It says of `enum` only that it failed, and of
 // `pattern` the pattern; so a choice is a pattern.
+//
+// That validator asks the keywords of objects first, then those of arrays, of
+// strings and of numbers, then `allOf`, and it has one place for the type of
+// what it looks at: a keyword that goes down into a value leaves the type of
+// the part there for the keywords after it. It would measure {file: path} as
+// text, and fail. So what goes down stands in `allOf`, where keywords for
+// another type would follow it.
 type Schema = map[string]any
 
 // filledIn is text with a variable in it, which is judged once that is filled
@@ -85,11 +92,15 @@ func mappingSchema(types ...reflect.Type) Schema {
 
 // notEmpty is the other half of required.
 func notEmpty(s Schema) {
-	if _, reference := s["$ref"]; !reference {
+	kinds, several := s["type"].([]any)
+	if !several {
+		kinds = []any{s["type"]}
+	}
+	if slices.Contains(kinds, any("string")) {
 		s["minLength"] = 1
-		if _, list := s["items"]; list {
-			s["minItems"] = 1
-		}
+	}
+	if slices.Contains(kinds, any("array")) {
+		s["minItems"] = 1
 	}
 }
 
@@ -131,9 +142,11 @@ func valueSchema(f *field) Schema {
 		of.typ, of.split = f.typ.Elem(), false
 		s := Schema{"type": "array", "items": valueSchema(&of)}
 		if f.split {
-			text := TextSchema()
-			text["type"], text["items"] = []any{"array", "string", "object"}, s["items"]
-			return text
+			file := fileSchema()
+			if !f.required {
+				delete(file, "required") // Lua's empty list looks like an empty object
+			}
+			return Schema{"type": []any{"array", "string", "object"}, "allOf": []any{Schema{"items": s["items"]}, file}}
 		}
 		return s
 	case reflect.String:
@@ -153,16 +166,20 @@ func valueSchema(f *field) Schema {
 // scalarSchema is a scalar as it stands, text that a variable is filled into,
 // or {file: path}.
 func scalarSchema(kind string) Schema {
-	s := Schema{
-		"type":                 []any{kind, "object"},
-		"properties":           Schema{"file": Schema{"type": "string", "minLength": 1}},
-		"required":             []any{"file"},
-		"additionalProperties": false,
-	}
+	s := Schema{"type": []any{kind, "object"}, "allOf": []any{fileSchema()}}
 	if kind != "string" {
 		s["type"], s["pattern"] = []any{kind, "string", "object"}, filledIn
 	}
 	return s
+}
+
+// fileSchema is {file: path}, where the value is an object.
+func fileSchema() Schema {
+	return Schema{
+		"properties":           Schema{"file": Schema{"type": "string", "minLength": 1}},
+		"required":             []any{"file"},
+		"additionalProperties": false,
+	}
 }
 
 func bounds(s Schema, f *field) Schema {

@@ -18,6 +18,8 @@ func TestSchemaOf(t *testing.T) {
 		Name   string            `keg:"name,required" doc:"A name."`
 		Mode   string            `keg:"mode" enum:"fast,a.b"`
 		Hosts  []string          `keg:"hosts,required,split"`
+		Tags   []string          `keg:"tags,split"`
+		Pair   []int             `keg:"pair,required"`
 		Wait   time.Duration     `keg:"wait"`
 		Secret keg.Secret        `keg:"secret"`
 		Labels map[string]string `keg:"labels"`
@@ -26,12 +28,16 @@ func TestSchemaOf(t *testing.T) {
 		Must   Raw               `keg:"must,required" ref:"anything"`
 		Later  NotYet            `keg:"later"`
 	}
-	const file = `"properties":{"file":{"type":"string","minLength":1}},"required":["file"],"additionalProperties":false`
+	const object = `{"properties":{"file":{"type":"string","minLength":1}},"required":["file"],"additionalProperties":false}`
+	const file = `"allOf":[` + object + `]`
 	const optional = `"type":["string","object","null"],` + file
-	want := `{"type":"object","additionalProperties":false,"required":["name","hosts","must"],"properties":{
+	want := `{"type":"object","additionalProperties":false,"required":["name","hosts","pair","must"],"properties":{
 		"name":{"type":["string","object"],"minLength":1,"description":"A name.",` + file + `},
 		"mode":{` + optional + `,"pattern":"^(fast|a\\.b)$|[$][{]"},
-		"hosts":{"type":["array","string","object"],"minLength":1,"minItems":1,"items":{"type":["string","object"],` + file + `},` + file + `},
+		"hosts":{"type":["array","string","object"],"minLength":1,"minItems":1,"allOf":[{"items":{"type":["string","object"],` + file + `}},` + object + `]},
+		"tags":{"type":["array","string","object","null"],"allOf":[{"items":{"type":["string","object"],` + file + `}},
+			{"properties":{"file":{"type":"string","minLength":1}},"additionalProperties":false}]},
+		"pair":{"type":"array","minItems":1,"items":{"type":["integer","string","object"],"pattern":"[$][{]",` + file + `}},
 		"wait":{` + optional + `,"pattern":"^[+]?([0-9.]+(ns|us|µs|μs|ms|s|m|h))+$|^[+]?0$|[$][{]"},
 		"secret":{` + optional + `},
 		"labels":{"type":["object","null"],"additionalProperties":{"type":["string","object"],` + file + `}},
