@@ -128,8 +128,7 @@ func (c *conn) conclude(call *Call, in *instance, sequence int64, err error) boo
 }
 
 func (c *conn) failed(call *Call, in *instance, what string, err error) {
-	log := c.server.log.With("plugin", in.plugin.Name, "phase", string(call.phase))
-	c.server.failures.log(log, what, err)
+	c.server.failures.log(c.server.log.With("phase", string(call.phase)), in.plugin.Name, what, err)
 }
 
 var errUnread = errors.New("it left a call to Kong unread, and the connection is of no use any more")

@@ -13,6 +13,13 @@
 // a plugin that fails or panics by a 500 to the client, and closes only where
 // Kong must start the instance again, or where the connection itself is lost.
 //
+// The messages and, for what is off the hot path, the client are those of
+// github.com/Kong/go-pdk. Its own server is not used: it serves one plugin a
+// process, takes Kong's sequence number for an instance's id though two workers
+// share it, ends the process in a plugin's panic, allocates any length that a
+// frame claims, and makes a round trip of each call. The benchmark in
+// kong/server/bench measures the two against each other.
+//
 // It knows Kong and nothing of what plugins do. Schemas come from package
 // schema; what Kong is told in its query command comes from [Dump].
 package server

@@ -110,6 +110,19 @@ func TestAStartThatFailsClosesTheConnectionAndSaysWhyOnce(t *testing.T) {
 	}
 }
 
+func TestTwoPluginsWithTheSameFailureAreBothHeardOf(t *testing.T) {
+	var log logged
+	fail := func(context.Context, *server.Call) error { return errors.New("away") }
+	socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{echo("a", fail), echo("b", fail)}})
+	for _, name := range []string{"a", "b", "a", "b"} {
+		k := newKong(t, dial(t, socket))
+		k.exit(k.start(name, `{}`), "access")
+	}
+	if log.lines("plugin=a") != 1 || log.lines("plugin=b") != 1 {
+		t.Errorf("the log says\n%s", log.String())
+	}
+}
+
 type closer struct{}
 
 func (closer) Close() error { return nil }

@@ -31,12 +31,16 @@ func newFailures(every time.Duration) *failures {
 	return &failures{every: every, seen: make(map[string]*repeated)}
 }
 
-func (f *failures) log(log *slog.Logger, what string, err error) {
-	left, ok := f.admit(what+": "+err.Error(), time.Now())
+// log logs a failure of a plugin ("" for none), unless it was logged lately.
+func (f *failures) log(log *slog.Logger, plugin, what string, err error) {
+	left, ok := f.admit(plugin+": "+what+": "+err.Error(), time.Now())
 	if !ok {
 		return
 	}
 	attributes := []slog.Attr{slog.Any("error", err)}
+	if plugin != "" {
+		attributes = append(attributes, slog.String("plugin", plugin))
+	}
 	if left > 0 {
 		attributes = append(attributes, slog.Int("repeated", left))
 	}

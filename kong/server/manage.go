@@ -34,7 +34,7 @@ func (c *conn) manage(command command) bool {
 	case startInstance:
 		in, err := s.start(command.name, command.config)
 		if err != nil {
-			s.failures.log(s.log.With("plugin", command.name), "an instance could not be started; Kong answers 500 until its config is mended", err)
+			s.failures.log(s.log, command.name, "an instance could not be started; Kong answers 500 until its config is mended", err)
 			return false
 		}
 		answer.Return = status(in)

@@ -161,7 +161,7 @@ func (s *Server) accept(events context.Context) {
 		case err != nil:
 			// Too many open files, as a rule: it passes.
 			pause = min(max(2*pause, 5*time.Millisecond), most)
-			s.failures.log(s.log, "Kong's plugin socket accepts no connection for now", err)
+			s.failures.log(s.log, "", "Kong's plugin socket accepts no connection for now", err)
 			time.Sleep(pause)
 			continue
 		}

@@ -57,6 +57,7 @@ func listen(path string, mode fs.FileMode, log *slog.Logger) (*socket, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("the plugin socket: %w", err)
 	}
+	log.Info("listening for Kong", "socket", path)
 	return &socket{listener, path, file, log}, nil
 }
 
