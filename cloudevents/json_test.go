@@ -137,8 +137,12 @@ func TestWritingJSON(t *testing.T) {
 			keg.Event{Headers: keg.Headers{"keg-dlq-reason": {"attempts spent"}, "keg-dlq-first-time": {"t"}, "keg-dlq-error": {"a\r\nb\xff"}, "x-other": {"no"}}},
 			doc(`"kegdlqerror":"a  b ","kegdlqfirsttime":"t","kegdlqreason":"attempts spent"`),
 		},
-		"a story does not write over an extension": {
-			keg.Event{Extensions: map[string]string{"kegdlqreason": "mine"}, Headers: keg.Headers{"keg-dlq-reason": {"other"}}},
+		"a story is told anew": {
+			keg.Event{Extensions: map[string]string{"kegdlqreason": "forged", "kegdlqroute": "a"}, Headers: keg.Headers{"keg-dlq-reason": {"refused"}}},
+			doc(`"kegdlqroute":"a","kegdlqreason":"refused"`),
+		},
+		"without a story such an extension is like any other": {
+			keg.Event{Extensions: map[string]string{"kegdlqreason": "mine"}, Headers: keg.Headers{"x-other": {"no"}}},
 			doc(`"kegdlqreason":"mine"`),
 		},
 	}
@@ -158,10 +162,19 @@ func TestWritingJSON(t *testing.T) {
 	}
 }
 
-func TestWritingABatch(t *testing.T) {
+// batchOf is the JSON batch format, as a sender writes it.
+func batchOf(events ...*keg.Event) []byte {
+	documents := make([]string, len(events))
+	for i, e := range events {
+		documents[i] = string(AppendJSON(nil, e))
+	}
+	return []byte("[" + strings.Join(documents, ",") + "]")
+}
+
+func TestABatchOfWhatWasWrittenIsRead(t *testing.T) {
 	a, b := &keg.Event{ID: "a", Type: "t", Source: "/s"}, &keg.Event{ID: "b", Type: "t", Source: "/s", Data: []byte("7")}
 	for _, events := range [][]*keg.Event{{}, {a}, {a, b}} {
-		batch, err := FromRequest(post(string(AppendJSONBatch(nil, events...)), "content-type", mediaTypeBatch), Options{})
+		batch, err := FromRequest(post(string(batchOf(events...)), "content-type", mediaTypeBatch), Options{})
 		if err != nil || len(batch.Entries) != len(events) {
 			t.Fatalf("%d events: %+v, %v", len(events), batch, err)
 		}

@@ -33,6 +33,9 @@ func AppendJSON(dst []byte, e *keg.Event) []byte {
 	dst = appendMember(dst, "datacontenttype", e.DataContentType)
 	dst = appendMember(dst, "dataschema", e.DataSchema)
 	for _, name := range extensionNames(e) {
+		if retold(e, name) {
+			continue
+		}
 		dst = append(dst, `,"`...)
 		dst = append(dst, name...)
 		dst = append(dst, `":`...)
@@ -41,18 +44,6 @@ func AppendJSON(dst []byte, e *keg.Event) []byte {
 	dst = appendStory(dst, e)
 	dst = appendData(dst, e)
 	return append(dst, '}')
-}
-
-// AppendJSONBatch appends events to dst in the JSON batch format.
-func AppendJSONBatch(dst []byte, events ...*keg.Event) []byte {
-	dst = append(dst, '[')
-	for i, e := range events {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = AppendJSON(dst, e)
-	}
-	return append(dst, ']')
 }
 
 func appendMember(dst []byte, name, value string) []byte {

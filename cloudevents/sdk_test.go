@@ -202,7 +202,7 @@ func TestBatchesOfTheSDK(t *testing.T) {
 	}
 
 	var back []event.Event
-	if err := json.Unmarshal(AppendJSONBatch(nil, want...), &back); err != nil {
+	if err := json.Unmarshal(batchOf(want...), &back); err != nil {
 		t.Fatal(err)
 	}
 	for i := range back {

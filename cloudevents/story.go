@@ -13,22 +13,31 @@ import (
 // Kafka, kegdlqreason as an extension in JSON.
 const storyPrefix = "keg-dlq-"
 
-// appendStory writes the story as extensions of a JSON document; an extension
-// of the event that has the name already stays.
+// appendStory writes the story as extensions of a JSON document.
 func appendStory(dst []byte, e *keg.Event) []byte {
 	if len(e.Headers) == 0 {
 		return dst
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
-		if !strings.HasPrefix(name, storyPrefix) || len(e.Headers[name]) == 0 {
-			continue
-		}
-		extension := strings.ReplaceAll(name, "-", "")
-		if _, ok := e.Extensions[extension]; !ok {
-			dst = appendMember(dst, extension, oneLine(e.Headers[name][0]))
+		if strings.HasPrefix(name, storyPrefix) && len(e.Headers[name]) > 0 {
+			dst = appendMember(dst, strings.ReplaceAll(name, "-", ""), oneLine(e.Headers[name][0]))
 		}
 	}
 	return dst
+}
+
+// retold reports whether an extension of e has the name of a part of the story
+// that e has now: it is of an earlier one, or somebody made it up.
+func retold(e *keg.Event, extension string) bool {
+	if len(e.Headers) == 0 || !strings.HasPrefix(extension, "kegdlq") {
+		return false
+	}
+	for name, values := range e.Headers {
+		if strings.HasPrefix(name, storyPrefix) && len(values) > 0 && strings.ReplaceAll(name, "-", "") == extension {
+			return true
+		}
+	}
+	return false
 }
 
 // isAttributeText reports whether s may be the value of an attribute.
