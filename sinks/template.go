@@ -46,13 +46,15 @@ func parseTemplate(text string) (template, error) {
 	return t, nil
 }
 
+// isAttributeName reports whether an event may have an attribute of that name
+// (CloudEvents 1.0, section 3, naming conventions, which keep "data" out).
 func isAttributeName(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
 			return false
 		}
 	}
-	return name != ""
+	return name != "" && name != "data"
 }
 
 // isConstant reports whether the template has no places.

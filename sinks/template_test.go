@@ -17,6 +17,7 @@ func TestTemplatesThatCannotBeRead(t *testing.T) {
 		"{}":                "names no attribute",
 		"{Type}":            "names no attribute",
 		"{data.order}":      "names no attribute",
+		"{data}":            "names no attribute",
 		"{ type }":          "names no attribute",
 		"{type{subject}}":   "names no attribute",
 		"\n{type\r\nX: y}":  "names no attribute",
