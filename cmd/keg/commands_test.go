@@ -80,7 +80,7 @@ func TestServeSaysEverythingThatIsWrongAtOnceAndExits2(t *testing.T) {
 
 func TestAFileThatWasNamedMustBeThere(t *testing.T) {
 	status, _, stderr := runKeg(t, []string{"KEG_ROUTE_CONFIG=/no/such/routes.yaml"}, "serve", "--socket", filepath.Join(t.TempDir(), "s"))
-	if status != exitUsage || !strings.Contains(stderr, "/no/such/routes.yaml") {
+	if status != exitUsage || !strings.Contains(stderr, `KEG_ROUTE_CONFIG="/no/such/routes.yaml"`) {
 		t.Errorf("%d %s", status, stderr)
 	}
 }
@@ -117,8 +117,10 @@ func TestServeTakesEventsByItsHTTPSourceAndEndsOnSIGTERM(t *testing.T) {
 	if r := <-received; r.Header.Get("Ce-Type") != "http.request" {
 		t.Errorf("the destination got %v", r.Header)
 	}
-	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the socket: %v, %v", info.Mode(), err)
+	if info, err := os.Stat(socket); err != nil {
+		t.Error("a source listened before the socket: ", err)
+	} else if info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket's mode is %v", info.Mode())
 	}
 	if status := p.stop(); status != 0 {
 		t.Errorf("SIGTERM: exit status %d\n%s", status, p.said())
@@ -162,7 +164,7 @@ func TestRoutesCheck(t *testing.T) {
 	good, wrong := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "wrong.yaml")
 	write(t, good, `routes: [{name: all, match: {}, destinations: [{type: http, address: "http://h/"}]}]`)
 	write(t, wrong, wrongRoutes)
-	if status, stdout, _ := runKeg(t, nil, "routes", "check", good); status != 0 || !strings.Contains(stdout, "good.yaml: good: 1 routes") {
+	if status, stdout, _ := runKeg(t, nil, "routes", "check", good); status != 0 || !strings.Contains(stdout, "good.yaml: good: 1 route (") {
 		t.Errorf("%d %s", status, stdout)
 	}
 	status, stdout, _ := runKeg(t, nil, "routes", "check", good, wrong, "--output", "json")
@@ -207,7 +209,9 @@ routes:
 }
 
 func TestUsageMistakesExit2AndPointToTheHelp(t *testing.T) {
-	for _, args := range [][]string{{"serve", "--no-such-flag"}, {"tail"}, {"routes", "check"}, {"no-such-command"}, {"version", "--output", "xml"}, {"serve", "extra"}} {
+	for _, args := range [][]string{{"serve", "--no-such-flag"}, {"tail"}, {"routes", "check"}, {"no-such-command"}, {"version", "--output", "xml"}, {"serve", "extra"},
+		{"tail", "x"}, {"tail", "redis://h:1/x"}, {"tail", "kafka://h/x"}, {"tail", "kafka://h:1"}, {"tail", "mqtt://h:1"}, {"dev", "--kafka-listen", "9092"},
+		{"dev", "--webhook-listen", ""}} {
 		if status, _, stderr := runKeg(t, nil, args...); status != exitUsage || stderr == "" {
 			t.Errorf("%v: %d %q", args, status, stderr)
 		}

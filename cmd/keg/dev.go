@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -53,24 +54,47 @@ func listening(flag, address string, start func(address string) error) error {
 	if address == "off" {
 		return nil
 	}
+	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		return misuse(fmt.Errorf("--%s=%q: write HOST:PORT, such as 127.0.0.1:9092, or off", flag, address))
+	}
 	err := start(address)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EADDRNOTAVAIL):
+	case unusable(err):
 		return misuse(fmt.Errorf("%w\nChoose another address with --%s HOST:PORT, or leave it out with --%s off", err, flag, flag))
 	}
 	return misuse(fmt.Errorf("--%s=%s: %w", flag, address, err))
+}
+
+// unusable reports whether err says that an address cannot be listened on, though
+// another may.
+func unusable(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 // treeOrEmbedded is a file of KEG's own tree when keg runs in it, else the copy
 // in the binary, and what to call it in messages.
 func treeOrEmbedded(name string, embedded []byte) (called string, text []byte) {
 	path := filepath.Join("kong", name)
-	if _, err := os.Stat("cmd/keg/main.go"); err == nil {
+	if inTree() {
 		if text, err := os.ReadFile(path); err == nil {
 			return path, text
 		}
 	}
 	return path + " (embedded)", embedded
+}
+
+// inTree reports whether keg runs in KEG's own tree.
+func inTree() bool {
+	_, err := os.Stat("cmd/keg/main.go")
+	return err == nil
+}
+
+// whatToType is how the one who started this keg starts another.
+func whatToType() string {
+	if inTree() {
+		return "go run ./cmd/keg"
+	}
+	return "keg"
 }

@@ -53,7 +53,12 @@ func runDev(ctx context.Context, s settings, c devConfig, stdout io.Writer) erro
 	if err := f.wireGateway(s); err != nil {
 		return err
 	}
-	return f.run(ctx, stdout)
+	defer tellStop(ctx, log)()
+	err = f.run(ctx, stdout)
+	if unusable(err) {
+		err = misuse(fmt.Errorf("%w\nChoose another address with --proxy-listen, --admin-listen or --http-source-listen, or leave it out with off", err))
+	}
+	return err
 }
 
 func (f *firstLook) startBrokers() error {
@@ -172,8 +177,8 @@ func kongProblems(file string, err error) error {
 // run serves until ctx ends or a part fails; then the stand-in stops first, so
 // that what it took is answered, and then the node.
 func (f *firstLook) run(ctx context.Context, stdout io.Writer) error {
-	if err := f.node.server.Listen(); err != nil {
-		return misuse(err)
+	if err := f.node.listen(); err != nil {
+		return err
 	}
 	parts, ctx := errgroup.WithContext(ctx)
 	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))

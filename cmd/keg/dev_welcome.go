@@ -35,7 +35,7 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 	if f.devConfig.kongConfig == "" && proxy != "" {
 		_, _ = fmt.Fprintf(w, "\nSend it an event, from another terminal:\n\n%s", curls(strings.Fields(proxy)[0]))
 		if f.kafkaAddr != "" {
-			_, _ = fmt.Fprintf(w, "\nSee where it went:\n\n  keg tail kafka://%s/order-processing\n", f.kafkaAddr)
+			_, _ = fmt.Fprintf(w, "\nSee where it went:\n\n  %s tail kafka://%s/order-processing\n", whatToType(), f.kafkaAddr)
 		}
 	}
 	_, _ = fmt.Fprint(w, "\nready\n")

@@ -23,8 +23,14 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		signal.Stop(signals) // the first asks for an orderly end; a second one ends keg at once
+		cancel(fmt.Errorf("signal: %v", s))
+	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -70,9 +76,11 @@ event in each request, match it against routes, and forward it to Kafka, HTTP or
 MQTT; the answer tells the sender what happened.
 
 Start with "keg dev": it needs neither Kong nor a broker.`,
+		Version:       versionLine(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	group(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return misuse(fmt.Errorf("%w\nSee \"%s --help\"", err, cmd.CommandPath()))
@@ -89,6 +97,7 @@ Start with "keg dev": it needs neither Kong nor a broker.`,
 // that is none of theirs for a mistake.
 func group(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2 // of letters, between a mistyped command and the one that was meant
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -68,6 +70,20 @@ func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening 
 		}),
 	})
 	return n, misuse(err)
+}
+
+// listen takes the plugin server's socket, for Kong to connect to.
+func (n *node) listen() error {
+	err := n.server.Listen()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w\nThere is no folder %s: make it, or choose another place with --socket (KEG_SOCKET)", err, filepath.Dir(n.socket))
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("%w\nRun keg as the user that owns %s, or choose another place with --socket (KEG_SOCKET)", err, filepath.Dir(n.socket))
+	}
+	return misuse(err)
 }
 
 // run serves until ctx ends or a way in fails, then stops in order: the ways in

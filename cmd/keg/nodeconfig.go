@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
 	note(err)
 	c.sources, err = parse(s, "event-sources", sources.Parse)
 	note(err)
-	persist, err := parse(s, "persistence-enable", strconv.ParseBool)
+	persist, err := parse(s, "persistence-enable", yesOrNo)
 	note(err)
 	if persist {
 		note(errors.New("KEG_PERSISTENCE_ENABLE: this version keeps no events; leave it unset, and senders are told only what the destinations have taken"))
@@ -55,6 +56,10 @@ func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
 	}
 	if c.maxAttempts > 0 {
 		c.table, err = load(s.text("routes"), c.routerOptions())
+		var unread *fs.PathError
+		if errors.As(err, &unread) && s.text("routes") != "" {
+			err = fmt.Errorf("%s=%q: %w", s["routes"].origin, s.text("routes"), unread.Err)
+		}
 		note(err)
 	}
 	return c, errors.Join(errs...)
@@ -90,6 +95,14 @@ func defaultSocket() string {
 		prefix = "/usr/local/kong"
 	}
 	return filepath.Join(prefix, "keg.socket")
+}
+
+func yesOrNo(text string) (bool, error) {
+	yes, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, errors.New("must be true or false")
+	}
+	return yes, nil
 }
 
 func wholeNumber(least, most int) func(string) (int, error) {

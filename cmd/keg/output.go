@@ -18,9 +18,12 @@ func checkOutput(output string) error {
 	return nil
 }
 
-// noArguments and someArguments are cobra's checks with our exit status.
+// noArguments and arguments are cobra's checks in our words, with our exit status.
 func noArguments(cmd *cobra.Command, args []string) error {
-	return misuse(cobra.NoArgs(cmd, args))
+	if len(args) == 0 {
+		return nil
+	}
+	return wrongArguments(cmd, fmt.Sprintf("takes no arguments, and %q is one", args[0]))
 }
 
 func arguments(n int) cobra.PositionalArgs {
@@ -28,6 +31,18 @@ func arguments(n int) cobra.PositionalArgs {
 		if len(args) == n {
 			return nil
 		}
-		return misuse(fmt.Errorf("%s takes %d arguments, not %d\nUsage: %s", cmd.CommandPath(), n, len(args), cmd.UseLine()))
+		return wrongArguments(cmd, fmt.Sprintf("takes %s, not %d", counted(n, "argument"), len(args)))
 	}
+}
+
+func wrongArguments(cmd *cobra.Command, problem string) error {
+	return misuse(fmt.Errorf("%s %s\nUsage: %s\nSee \"%[1]s --help\"", cmd.CommandPath(), problem, cmd.UseLine()))
+}
+
+// counted is "1 route" or "2 routes".
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }

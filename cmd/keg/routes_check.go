@@ -41,7 +41,12 @@ the nearest known key, or count what a good one holds. Nothing is dialled.
 The exit status is 2 if any file is wrong.`,
 		Example: `  keg routes check routes.yaml
   keg routes check *.yaml --output json`,
-		Args: func(cmd *cobra.Command, args []string) error { return misuse(cobra.MinimumNArgs(1)(cmd, args)) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return wrongArguments(cmd, "takes the files to check")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
@@ -74,7 +79,7 @@ func checkRoutes(w io.Writer, output string, files []string) error {
 		}
 	}
 	if wrong > 0 {
-		return misuse(fmt.Errorf("%d of %d files are wrong", wrong, len(files)))
+		return misuse(fmt.Errorf("%d of %s wrong", wrong, counted(len(files), "file")))
 	}
 	return nil
 }
@@ -108,7 +113,7 @@ func printReport(w io.Writer, report fileReport, err error) {
 		_, _ = fmt.Fprintln(w, err)
 		return
 	}
-	_, _ = fmt.Fprintf(w, "%s: good: %d routes (%d disabled)", report.File, report.Routes, report.Disabled)
+	_, _ = fmt.Fprintf(w, "%s: good: %s (%d disabled)", report.File, counted(report.Routes, "route"), report.Disabled)
 	for i, kind := range slices.Sorted(maps.Keys(report.Destinations)) {
 		separator := ", "
 		if i == 0 {

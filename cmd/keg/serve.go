@@ -22,7 +22,7 @@ pluginserver_event_router_start_cmd), or systemd or a container does.
 It stops on SIGTERM: what is under way ends first. Settings are flags or
 environment variables; "keg help environment" lists them.`,
 		Example: `  keg serve --routes routes.yaml --socket /usr/local/kong/keg.socket
-  KEG_EVENT_SOURCES=http:8080 KEG_ROUTE_CONFIG=routes.yaml keg serve`,
+  KEG_EVENT_SOURCES=http:8080 KEG_ROUTE_CONFIG=routes.yaml keg serve --socket /tmp/keg.socket`,
 		Args: noArguments,
 	}
 	s := bind(cmd.Flags(), "serve")
@@ -46,9 +46,21 @@ func serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	if err := n.listen(); err != nil {
+		return err
+	}
 	log.Info("keg serves", "version", release(), "socket", config.socket, "routes", len(config.table.Routes()))
 	defer log.Info("keg has stopped")
+	defer tellStop(ctx, log)()
 	return n.run(ctx)
+}
+
+// tellStop logs that keg stops as soon as it is told to, which may be long before
+// it has, unless the returned function is called first.
+func tellStop(ctx context.Context, log *slog.Logger) (never func() bool) {
+	return context.AfterFunc(ctx, func() {
+		log.Info("keg stops: what is under way ends first; a second signal does not wait", "why", context.Cause(ctx))
+	})
 }
 
 // openLog makes the log that the settings ask for, on stderr.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,8 +41,23 @@ what comes, one event a line, until interrupted. Reading changes nothing there.
 				return misuse(fmt.Errorf("--last=%d: must not be negative", options.Last))
 			}
 			options.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			options.Emit = eventLines(cmd.OutOrStdout(), output)
-			return tail.Run(cmd.Context(), args[0], options)
+			ctx, unwritable := context.WithCancelCause(cmd.Context())
+			defer unwritable(nil)
+			emit := eventLines(cmd.OutOrStdout(), output)
+			options.Emit = func(i tail.Item) {
+				if err := emit(i); err != nil {
+					unwritable(fmt.Errorf("writing an event: %w", err))
+				}
+			}
+			err := tail.Run(ctx, args[0], options)
+			var address *tail.AddressError
+			switch {
+			case errors.As(err, &address):
+				return misuse(err)
+			case err == nil && cmd.Context().Err() == nil:
+				return context.Cause(ctx)
+			}
+			return err
 		},
 	}
 	outputFlag(cmd, &output)
@@ -51,11 +68,15 @@ what comes, one event a line, until interrupted. Reading changes nothing there.
 
 // eventLines prints an event on one line: as text for people, or as CloudEvents
 // JSON for programs.
-func eventLines(w io.Writer, output string) func(tail.Item) {
-	if output == "json" {
-		return func(i tail.Item) { _, _ = w.Write(append(cloudevents.AppendJSON(nil, i.Event), '\n')) }
+func eventLines(w io.Writer, output string) func(tail.Item) error {
+	return func(i tail.Item) error {
+		line := append([]byte(eventLine(i)), '\n')
+		if output == "json" {
+			line = append(cloudevents.AppendJSON(nil, i.Event), '\n')
+		}
+		_, err := w.Write(line)
+		return err
 	}
-	return func(i tail.Item) { _, _ = fmt.Fprintln(w, eventLine(i)) }
 }
 
 func eventLine(i tail.Item) string {

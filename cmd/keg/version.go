@@ -37,6 +37,10 @@ func pluginVersion() string {
 	return "0.0.0"
 }
 
+func versionLine() string {
+	return fmt.Sprintf("keg %s (%s, %s/%s)", release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func versionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
@@ -52,7 +56,7 @@ func versionCommand() *cobra.Command {
 					"version": release(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "keg %s (%s, %s/%s)\n", release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 			return err
 		},
 	}

@@ -33,19 +33,28 @@ type Item struct {
 	Place string
 }
 
+// AddressError says that an address is none to tail.
+type AddressError struct{ Address, Problem string }
+
+func (e *AddressError) Error() string { return fmt.Sprintf("%q %s", e.Address, e.Problem) }
+
 // Run reads the destination that address names (kafka://host:port/topic,
 // mqtt://host:port/filter or http://host:port) and blocks until ctx ends, which
-// is no error, or until it cannot go on.
+// is no error, or until it cannot go on. An address that it cannot read is an
+// [*AddressError].
 func Run(ctx context.Context, address string, o Options) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return fmt.Errorf("%q is no address to tail: %s", address, forms)
+		return &AddressError{address, "is no address to tail: " + forms}
+	}
+	if u.Port() == "" && !strings.Contains(u.Host, ",") {
+		return &AddressError{address, "names no port: " + forms}
 	}
 	place := strings.TrimPrefix(u.Path, "/")
 	switch u.Scheme {
 	case "kafka":
 		if place == "" {
-			return fmt.Errorf("%q names no topic: kafka://host:port/topic", address)
+			return &AddressError{address, "names no topic: kafka://host:port/topic"}
 		}
 		return kafka(ctx, strings.Split(u.Host, ","), place, o)
 	case "mqtt":
@@ -55,13 +64,13 @@ func Run(ctx context.Context, address string, o Options) error {
 			place += "#"
 		}
 		if place == "" {
-			return fmt.Errorf("%q names no filter: mqtt://host:port/filter, such as mqtt://127.0.0.1:1883/#", address)
+			return &AddressError{address, "names no filter: mqtt://host:port/filter, such as mqtt://127.0.0.1:1883/#"}
 		}
 		return mqtt(ctx, u.Host, place, o)
 	case "http":
 		return http(ctx, u.Host, o)
 	}
-	return fmt.Errorf("%q is no address to tail: %s", address, forms)
+	return &AddressError{address, "is no address to tail: " + forms}
 }
 
 const forms = "use kafka://host:port/topic, mqtt://host:port/filter or http://listen-address"
