@@ -2,7 +2,6 @@ package keg
 
 import (
 	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -85,30 +84,4 @@ func (e *Event) Clone() *Event {
 	c.Extensions = maps.Clone(e.Extensions)
 	c.Headers = maps.Clone(e.Headers)
 	return &c
-}
-
-// Headers are header fields by lower-case name, each with its values in order.
-type Headers map[string][]string
-
-// Get returns the first value of a header, given its name in any case, or "".
-func (h Headers) Get(name string) string {
-	if values := h.Values(name); len(values) > 0 {
-		return values[0]
-	}
-	return ""
-}
-
-// Values returns all values of a header, given its name in any case. The slice
-// is the map's own.
-func (h Headers) Values(name string) []string {
-	if values, ok := h[name]; ok {
-		return values
-	}
-	return h[strings.ToLower(name)]
-}
-
-// Add appends a value to the header of that name, in any case.
-func (h Headers) Add(name, value string) {
-	name = strings.ToLower(name)
-	h[name] = append(slices.Clip(h[name]), value)
 }

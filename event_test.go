@@ -80,15 +80,3 @@ func TestAClonesMapsAreItsOwn(t *testing.T) {
 		t.Errorf("changing a clone changed the event: %s", diff)
 	}
 }
-
-func TestHeadersAreFoundInAnyCase(t *testing.T) {
-	h := keg.Headers{}
-	h.Add("X-Tenant", "a")
-	h.Add("x-tenant", "b")
-	if diff := cmp.Diff([]string{"a", "b"}, h.Values("X-TENANT")); diff != "" || h.Get("X-Tenant") != "a" {
-		t.Errorf("%s %q", diff, h.Get("X-Tenant"))
-	}
-	if h.Get("other") != "" || h.Values("other") != nil || keg.Headers(nil).Get("x") != "" {
-		t.Error("a header that is not there has a value")
-	}
-}

@@ -34,7 +34,7 @@ func forwardable(h keg.Headers) {
 		}
 	}
 	for name, values := range h {
-		if hopByHop(name) || !isToken(name) {
+		if keg.OneHop(name) || !isToken(name) {
 			delete(h, name)
 			continue
 		}
@@ -52,28 +52,6 @@ func forwardable(h keg.Headers) {
 			h[name] = kept
 		}
 	}
-}
-
-// hopByHop reports whether a header, its name in lower case, is between two
-// neighbours only.
-func hopByHop(name string) bool {
-	switch name {
-	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
-		"te", "trailer", "transfer-encoding", "upgrade", "http2-settings":
-		return true
-	}
-	return false
-}
-
-// ofTheMessage reports whether a header, its name in lower case, describes one
-// message and its body, so that it is written anew or not at all.
-func ofTheMessage(name string) bool {
-	switch name {
-	case "content-type", "content-length", "content-encoding", "content-md5", "digest", "content-digest",
-		"repr-digest", "host", "expect":
-		return true
-	}
-	return strings.HasPrefix(name, "ce-") || strings.HasPrefix(name, "ce_")
 }
 
 // isToken reports whether name is a legal header name (RFC 9110, section 5.6.2).

@@ -15,7 +15,7 @@ import (
 func ToHTTP(e *keg.Event, format keg.Format) (http.Header, []byte, error) {
 	h := make(http.Header, 8+len(e.Extensions)+len(e.Headers))
 	for name, values := range e.Headers {
-		if hopByHop(name) || ofTheMessage(name) || !isToken(name) {
+		if keg.OneHop(name) || keg.OneMessage(name) || !isToken(name) {
 			continue
 		}
 		for _, value := range values {

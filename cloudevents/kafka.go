@@ -54,7 +54,7 @@ func ToKafka(e *keg.Event, format keg.Format) ([]Header, []byte, error) {
 		return nil, nil, unknownFormat(format)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
-		if hopByHop(name) || ofTheMessage(name) || !isToken(name) {
+		if keg.OneHop(name) || keg.OneMessage(name) || !isToken(name) {
 			continue
 		}
 		key, story := name, strings.HasPrefix(name, storyPrefix)

@@ -15,13 +15,6 @@ import (
 // lower case.
 type forward []string
 
-// neverForwarded are headers of one hop, or of one message's framing, and those
-// that the event itself fills in when it is written.
-var neverForwarded = []string{
-	"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-	"transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "host",
-}
-
 // storyPrefix begins the headers that tell a dead letter's story. A stranger
 // must not be able to write one.
 const storyPrefix = "keg-dlq-"
@@ -34,7 +27,7 @@ func parseForward(names []string) (forward, error) {
 		switch {
 		case !httpguts.ValidHeaderFieldName(name) || name == "*":
 			errs = append(errs, fmt.Errorf("forward_headers: %q is no header name; each header is named in full", name))
-		case slices.Contains(neverForwarded, lower), strings.HasPrefix(lower, "ce-"), strings.HasPrefix(lower, storyPrefix):
+		case keg.OneHop(lower), keg.OneMessage(lower), strings.HasPrefix(lower, storyPrefix):
 			errs = append(errs, fmt.Errorf("forward_headers: %q cannot be forwarded: it belongs to one message, and each destination gets its own", name))
 		case !slices.Contains(f, lower):
 			f = append(f, lower)

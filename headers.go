@@ -1,0 +1,54 @@
+package keg
+
+import (
+	"slices"
+	"strings"
+)
+
+// Headers are header fields by lower-case name, each with its values in order.
+type Headers map[string][]string
+
+// Get returns the first value of a header, given its name in any case, or "".
+func (h Headers) Get(name string) string {
+	if values := h.Values(name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// Values returns all values of a header, given its name in any case. The slice
+// is the map's own.
+func (h Headers) Values(name string) []string {
+	if values, ok := h[name]; ok {
+		return values
+	}
+	return h[strings.ToLower(name)]
+}
+
+// Add appends a value to the header of that name, in any case.
+func (h Headers) Add(name, value string) {
+	name = strings.ToLower(name)
+	h[name] = append(slices.Clip(h[name]), value)
+}
+
+// OneHop reports whether a header, its name in lower case, is between two
+// neighbours only (RFC 9110, section 7.6.1).
+func OneHop(name string) bool {
+	switch name {
+	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+		"te", "trailer", "transfer-encoding", "upgrade", "http2-settings":
+		return true
+	}
+	return false
+}
+
+// OneMessage reports whether a header, its name in lower case, describes one
+// message and its body, so that the next one has its own or none.
+func OneMessage(name string) bool {
+	switch name {
+	case "content-type", "content-length", "content-encoding", "content-md5", "digest", "content-digest",
+		"repr-digest", "host", "expect":
+		return true
+	}
+	return strings.HasPrefix(name, "ce-") || strings.HasPrefix(name, "ce_")
+}
