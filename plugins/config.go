@@ -18,8 +18,8 @@ type eventRouterConfig struct {
 	Ack            string          `kong:"ack" one_of:"delivered,stored,none" doc:"What a good answer promises. delivered: every destination has the event. stored: it is kept and will be delivered. none: it is on its way. The node's default where unset."`
 	Timeout        int             `kong:"timeout" default:"10000" between:"1,55000" doc:"How long all attempts to deliver the events of one request may take, in milliseconds."`
 	OnSuccess      string          `kong:"on_success" default:"respond" one_of:"respond,continue" doc:"Whether the plugin answers a request whose events are safe, or lets it go on to the upstream or to the next plugin. Failures are always answered."`
-	EventType      string          `kong:"event_type" doc:"The type of events that are made of plain requests which name none themselves."`
-	EventSource    string          `kong:"event_source" doc:"The source of events that are made of plain requests which name none themselves, a URI reference. The address of the request where unset."`
+	EventType      string          `kong:"event_type" match:"^[^%c]+$" doc:"The type of events that are made of plain requests which name none themselves."`
+	EventSource    string          `kong:"event_source" match:"^[^%c]+$" doc:"The source of events that are made of plain requests which name none themselves, a URI reference. The address of the request where unset."`
 	ForwardHeaders []string        `kong:"forward_headers" doc:"The names of the request's headers that travel on with its events. No other one does."`
 	MaxEventBytes  int64           `kong:"max_event_bytes" between:"1024,67108864" doc:"The largest body, and the largest event, in bytes. The limit of the node where unset."`
 

@@ -42,6 +42,7 @@ func TestSchema(t *testing.T) {
 		OneOf             []string  `json:"one_of"`
 		Between           []float64 `json:"between"`
 		Required          bool
+		Match             string
 		JSONSchema        struct{ Inline map[string]any } `json:"json_schema"`
 	}
 	var dump struct {
@@ -73,6 +74,11 @@ func TestSchema(t *testing.T) {
 			if f.Required {
 				t.Errorf("%s is required; an empty config must do", name)
 			}
+		}
+	}
+	for _, name := range []string{"event_type", "event_source"} { // what no event can have, Kong refuses as far as it can tell
+		if fields[name].Match != "^[^%c]+$" {
+			t.Errorf("%s: %+v", name, fields[name])
 		}
 	}
 	if f := fields["routes"]; f.Type != "json" || f.JSONSchema.Inline["type"] != "array" {
