@@ -36,6 +36,41 @@ func TestKafkaKeepsWhatIsWrittenToATopicNobodyMade(t *testing.T) {
 	}
 }
 
+// Whoever lets `keg dev` run under load must not find the machine's memory gone.
+func TestKafkaForgetsTheOldestRecords(t *testing.T) {
+	kafka, err := dev.StartKafka("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.AllowAutoTopicCreation(),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for range 40 {
+		if err := client.ProduceSync(ctx, &kgo.Record{Topic: "big", Value: make([]byte, 900_000)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ctx.Err() == nil {
+		reader, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"big": {0: kgo.NewOffset().AtStart()}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := reader.PollRecords(ctx, 1).Records()
+		reader.Close()
+		if len(first) == 1 && first[0].Offset >= 20 { // 36 MB were written, and 16 MiB are kept
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error("nothing is forgotten")
+}
+
 func TestMQTTHandsOnWhatIsPublished(t *testing.T) {
 	broker, err := dev.StartMQTT("127.0.0.1:0", slog.New(slog.DiscardHandler))
 	if err != nil {
