@@ -28,6 +28,7 @@ var parts = []struct {
 	{"router", routerFigures},
 	{"hot path", hotPathFigures},
 	{"keg serve", serveFigures},
+	{"keg dev", devFigures},
 }
 
 func main() {

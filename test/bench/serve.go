@@ -19,15 +19,11 @@ const mostIdle = 40_000
 // serveFigures start `keg serve` with the first look's routes, wait until it
 // serves, and look at it when it has been idle for a while.
 func serveFigures() ([]figure, error) {
-	dir, err := os.MkdirTemp("", "keg-bench-")
+	dir, keg, err := buildKeg()
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	keg := filepath.Join(dir, "keg")
-	if out, err := exec.Command("go", "build", "-o", keg, "./cmd/keg").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, out)
-	}
 	cmd := exec.Command(keg, "serve", "--routes", "kong/routes.yaml", "--socket", filepath.Join(dir, "keg.socket"),
 		"--event-sources", "http:127.0.0.1:0", "--log-format", "json")
 	log, err := cmd.StderrPipe()
@@ -55,6 +51,19 @@ func serveFigures() ([]figure, error) {
 		{what: "from start to listening", measured: fmt.Sprintf("%d ms", up.Milliseconds())},
 		{"resident when idle", fmt.Sprintf("%.1f MB", float64(resident)/1000), "under 40 MB", resident >= mostIdle},
 	}, nil
+}
+
+// buildKeg makes a folder with keg in it, which is the caller's to remove.
+func buildKeg() (dir, keg string, err error) {
+	if dir, err = os.MkdirTemp("", "keg-bench-"); err != nil {
+		return "", "", err
+	}
+	keg = filepath.Join(dir, "keg")
+	if out, err := exec.Command("go", "build", "-o", keg, "./cmd/keg").CombinedOutput(); err != nil {
+		_ = os.RemoveAll(dir)
+		return "", "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return dir, keg, nil
 }
 
 // memory reads one line of a process's status, in KB of 1,000 bytes.
