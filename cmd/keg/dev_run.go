@@ -34,6 +34,7 @@ type firstLook struct {
 	sourceAddrs                      chan string // one for each source, when it listens
 
 	routesFile, kongFile string
+	ownRoutes            bool // the user's, not the first look's
 	node                 *node
 	gateway              *gateway.Gateway
 }
@@ -123,7 +124,7 @@ func (f *firstLook) loadTable(path string, o router.Options) (*router.Table, err
 		return os.LookupEnv(name)
 	}
 	if path != "" {
-		f.routesFile = path
+		f.routesFile, f.ownRoutes = path, true
 		return router.Load(path, o)
 	}
 	called, text := treeOrEmbedded("routes.yaml", kong.Routes)

@@ -173,6 +173,9 @@ routes:
 `)
 	hook := newSwitchedServer(t)
 	p := startDev(t, []string{"HOOK=" + hook.address}, "--routes", routes)
+	if said := p.said(); strings.Count(said, "curl ") != 1 || strings.Contains(said, "order-processing") {
+		t.Errorf("the welcome tells of routes that are not there:\n%s", said)
+	}
 	events := "http://" + p.proxy + "/events"
 	status, answer, _ := post(t, events, "text/plain", "x")
 	if status != http.StatusBadGateway || !strings.Contains(answer, "http://"+hook.address+"/x") {

@@ -33,22 +33,28 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 	row("kong.yml", f.kongFile, "")
 	_ = table.Flush()
 	if f.devConfig.kongConfig == "" && proxy != "" {
-		_, _ = fmt.Fprintf(w, "\nSend it an event, from another terminal:\n\n%s", curls(strings.Fields(proxy)[0]))
-		if f.kafkaAddr != "" {
+		bodies := firstEvents
+		if f.ownRoutes { // which want who knows what
+			bodies = bodies[:1]
+		}
+		_, _ = fmt.Fprintf(w, "\nSend it an event, from another terminal:\n\n%s", curls(strings.Fields(proxy)[0], bodies))
+		if f.kafkaAddr != "" && !f.ownRoutes {
 			_, _ = fmt.Fprintf(w, "\nSee where it went:\n\n  %s tail kafka://%s/order-processing\n", whatToType(), f.kafkaAddr)
 		}
 	}
 	_, _ = fmt.Fprint(w, "\nready\n")
 }
 
-// curls are one request for each destination of kong/routes.yaml.
-func curls(proxy string) string {
+// firstEvents are one for each destination of kong/routes.yaml.
+var firstEvents = []string{
+	`{"event_type":"order.created","event_source":"shop","order":{"id":7,"total":129.9}}`,
+	`{"event_type":"payment.settled","event_source":"payment-service","payment":{"id":12,"amount":129.9}}`,
+	`{"event_type":"sensor.reading","event_source":"greenhouse-4","celsius":21.5}`,
+}
+
+func curls(proxy string, bodies []string) string {
 	var b strings.Builder
-	for _, body := range []string{
-		`{"event_type":"order.created","event_source":"shop","order":{"id":7,"total":129.9}}`,
-		`{"event_type":"payment.settled","event_source":"payment-service","payment":{"id":12,"amount":129.9}}`,
-		`{"event_type":"sensor.reading","event_source":"greenhouse-4","celsius":21.5}`,
-	} {
+	for _, body := range bodies {
 		fmt.Fprintf(&b, "  curl -i http://%s/events -H 'content-type: application/json' -d '%s'\n", proxy, body)
 	}
 	return b.String()
