@@ -2,6 +2,7 @@ package router
 
 import (
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +23,6 @@ func JSONSchema(types []keg.DestinationType) map[string]any {
 		"value":        valueSchema("value", strict.Schema{"type": []any{"number", "string"}, "pattern": "[$][{]"}),
 		"time":         valueSchema("time", strict.TextSchema()),
 		"destinations": strict.Schema{"type": "array", "minItems": 1, "items": strict.Ref("destination")},
-		"destination":  destinationSchema(types),
 	}
 	for _, dt := range types {
 		s := strict.SchemaOf(&destinationKeys{}, dt.New())
@@ -36,6 +36,7 @@ func JSONSchema(types []keg.DestinationType) map[string]any {
 		}
 		definitions["destination_"+dt.Name] = s
 	}
+	definitions["destination"] = destinationSchema(types, definitions)
 	return strict.Schema{
 		"$schema":     "http://json-schema.org/draft-04/schema#",
 		"description": "The routes, in order.",
@@ -53,25 +54,50 @@ func words(formats []keg.Format) []string {
 	return words
 }
 
-// destinationSchema asks only the schema of the type that the destination has:
-// it fits, or the type is another. So a message speaks of one type alone.
-func destinationSchema(types []keg.DestinationType) strict.Schema {
+// destinationSchema knows the keys of all types, so that a message can name the
+// one that is none of them, and what is wrong with one that means the same
+// everywhere. Then it asks the schema of the type that the destination has: it
+// fits, or the type is another; of that no message tells more than that it does
+// not fit.
+func destinationSchema(types []keg.DestinationType, definitions strict.Schema) strict.Schema {
 	var names []string
-	var each []any
-	for _, dt := range types {
+	var each, required []any
+	properties := strict.Schema{}
+	for i, dt := range types {
 		names = append(names, dt.Name)
 		another := strict.Schema{"not": strict.Schema{"properties": strict.Schema{"type": strict.Schema{"enum": []any{dt.Name}}}}}
 		each = append(each, strict.Schema{"anyOf": []any{another, strict.Ref("destination_" + dt.Name)}})
+		own := definitions["destination_"+dt.Name].(strict.Schema)
+		for name, property := range own["properties"].(strict.Schema) {
+			properties[name] = shared(properties[name], property.(strict.Schema))
+		}
+		needs, _ := own["required"].([]any)
+		required = slices.DeleteFunc(required, func(name any) bool { return !slices.Contains(needs, name) })
+		if i == 0 {
+			required = slices.Clone(needs)
+		}
 	}
+	properties["type"] = strict.ChoiceSchema(names...)
 	s := strict.Schema{
-		"type":       "object",
-		"required":   []any{"type"},
-		"properties": strict.Schema{"type": strict.ChoiceSchema(names...)},
+		"type":                 "object",
+		"required":             []any{"type"},
+		"properties":           properties,
+		"additionalProperties": false,
 	}
 	if len(each) > 0 {
-		s["allOf"] = each
+		s["allOf"], s["required"] = each, required
 	}
 	return s
+}
+
+// shared is what two types of destination say alike of a key.
+func shared(known any, property strict.Schema) strict.Schema {
+	bare := maps.Clone(property)
+	delete(bare, "description") // each type describes it in its own words
+	if known != nil && !reflect.DeepEqual(known, bare) {
+		return strict.Schema{}
+	}
+	return bare
 }
 
 func matchSchema() strict.Schema {

@@ -8,12 +8,19 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/kong/keg/router/strict"
 )
 
 // compiled is the schema as another program would read it.
 func compiled(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	text, err := json.Marshal(JSONSchema(known))
+	return compile(t, JSONSchema(known))
+}
+
+func compile(t *testing.T, schema map[string]any) *jsonschema.Schema {
+	t.Helper()
+	text, err := json.Marshal(schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +174,37 @@ func TestSchemaAndParseRefuseTheSame(t *testing.T) {
 		} else if !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("%s: the schema says\n%v\nwithout %q", c.text, err, c.reason)
 		}
+	}
+}
+
+// Of a schema that is one of several, Kong says no more than that none fits. So
+// what can be known before, is asked before.
+func TestWhatIsWrongWithADestinationIsNotLostAmongAlternatives(t *testing.T) {
+	schema := JSONSchema(known)
+	delete(schema["definitions"].(strict.Schema)["destination"].(strict.Schema), "allOf")
+	s := compile(t, schema)
+	for _, text := range goodRoutes {
+		if err := validate(t, s, text); err != nil {
+			t.Errorf("%s:\n%v", text, err)
+		}
+	}
+	for destination, reason := range map[string]string{
+		`{"type":"kafka","address":"a:1","topik":"t"}`:                      "topik",
+		`{"type":"kafka","topic":"t"}`:                                      "address",
+		`{"type":"kafka","address":"a:1","topic":"t","acks":"some"}`:        "acks",
+		`{"type":"http","address":"a","retry":{"max_attempts":0}}`:          "max_attempts",
+		`{"type":"http","address":"a","timeout":5}`:                         "timeout",
+		`{"type":"kafka","address":"a:1","topic":"t","tls":{"insecure":1}}`: "insecure",
+	} {
+		if err := validate(t, s, withDestination(destination)); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%s: %v", destination, err)
+		}
+	}
+}
+
+func TestTheSchemaOfNoTypesIsOne(t *testing.T) {
+	if err := validate(t, compile(t, JSONSchema(nil)), `[]`); err != nil {
+		t.Error(err)
 	}
 }
 

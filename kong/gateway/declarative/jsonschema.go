@@ -48,6 +48,12 @@ func (f *Field) checkJSON(value any) any {
 func jsonProblem(e *jsonschema.ValidationError) string {
 	for len(e.Causes) > 0 && !isChoice(e.ErrorKind) {
 		first := slices.MinFunc(e.Causes, func(a, b *jsonschema.ValidationError) int {
+			switch last, first := isCompound(a.ErrorKind), isCompound(b.ErrorKind); { // Kong asks these last
+			case last && !first:
+				return 1
+			case first && !last:
+				return -1
+			}
 			return comparePlaces(a.InstanceLocation, b.InstanceLocation)
 		})
 		e = first
@@ -75,6 +81,11 @@ func comparePlaces(a, b []string) int {
 		}
 		return strings.Compare(x, y)
 	})
+}
+
+func isCompound(k jsonschema.ErrorKind) bool {
+	_, all := k.(*kind.AllOf)
+	return all || isChoice(k)
 }
 
 func isChoice(k jsonschema.ErrorKind) bool {
