@@ -177,6 +177,37 @@ func TestRoutesCheck(t *testing.T) {
 	}
 }
 
+// What check calls good, a node must start with.
+func TestRoutesCheckOpensWhatItReads(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.yaml")
+	write(t, file, `
+routes:
+  - name: audit
+    match: {}
+    destinations:
+      - {type: kafka, address: "k:1", topic: t, tls: {ca: /no/such.pem, cert: /no/such.pem, key: /no/such.pem}}
+      - {type: mqtt, address: "m:1", topic: t, headers: {x-team: blue}}
+`)
+	for _, args := range [][]string{{"routes", "check", file}, {"serve", "--routes", file, "--socket", filepath.Join(t.TempDir(), "s")}} {
+		status, stdout, stderr := runKeg(t, nil, args...)
+		if status != exitUsage {
+			t.Errorf("%s: exit status %d", args[0], status)
+		}
+		for _, want := range []string{"\"kafka://k:1/t\": tls.ca: ", "\"kafka://k:1/t\": tls.key: ", "\"mqtt://m:1/t\": headers: "} {
+			if !strings.Contains(stdout+stderr, want) {
+				t.Errorf("%s says nothing of %q:\n%s%s", args[0], want, stdout, stderr)
+			}
+		}
+	}
+}
+
+func TestNoSettingsPasswordIsRepeated(t *testing.T) {
+	status, _, stderr := runKeg(t, []string{"KEG_EVENT_SOURCES=kafka:keg:s3cr3t@broker:9092"}, "serve", "--socket", filepath.Join(t.TempDir(), "s"))
+	if status != exitUsage || strings.Contains(stderr, "s3cr3t") || !strings.Contains(stderr, "KEG_EVENT_SOURCES") || !strings.Contains(stderr, "broker:9092") {
+		t.Errorf("%d %s", status, stderr)
+	}
+}
+
 func TestRoutesExplain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "routes.yaml")
 	write(t, file, `

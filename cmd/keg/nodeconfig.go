@@ -43,8 +43,10 @@ func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
 	note(err)
 	c.maxEventBytes, err = parse(s, "max-event-bytes", byteSize)
 	note(err)
-	c.sources, err = parse(s, "event-sources", sources.Parse)
-	note(err)
+	if c.sources, err = sources.Parse(s.text("event-sources")); err != nil {
+		// Without the text: it may hold a password, which Parse masks.
+		note(fmt.Errorf("%s: %w", s["event-sources"].origin, err))
+	}
 	persist, err := parse(s, "persistence-enable", yesOrNo)
 	note(err)
 	if persist {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,9 +14,12 @@ import (
 
 func TestTheREADMEsRoutesAreGood(t *testing.T) {
 	dir := t.TempDir()
-	secret, file := filepath.Join(dir, "audit"), filepath.Join(dir, "routes.yaml")
+	secret, authority, file := filepath.Join(dir, "audit"), filepath.Join(dir, "ca.pem"), filepath.Join(dir, "routes.yaml")
 	write(t, secret, "whsec_"+strings.Repeat("A", 43)+"=")
-	write(t, file, strings.ReplaceAll(fromREADME(t, "yaml", "match:"), "/run/secrets/audit", secret))
+	server := httptest.NewTLSServer(nil)
+	server.Close()
+	write(t, authority, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	write(t, file, strings.NewReplacer("/run/secrets/audit", secret, "/etc/keg/ca.pem", authority).Replace(fromREADME(t, "yaml", "match:")))
 	env := []string{"KAFKA_PASSWORD=secret"}
 	if status, stdout, stderr := runKeg(t, env, "routes", "check", file); status != 0 {
 		t.Errorf("exit status %d\n%s%s", status, stdout, stderr)

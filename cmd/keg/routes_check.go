@@ -1,16 +1,21 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kong/keg"
+	"github.com/kong/keg/hub"
 	"github.com/kong/keg/router"
+	"github.com/kong/keg/sinks"
 )
 
 // fileReport is what a check says of one file.
@@ -37,7 +42,8 @@ func routesCheckCommand() *cobra.Command {
 		Use:   "check FILE...",
 		Short: "Say everything that is wrong with a routes file",
 		Long: `Say everything that is wrong with a routes file, each mistake with its place and
-the nearest known key, or count what a good one holds. Nothing is dialled.
+the nearest known key, or count what a good one holds. Variables and files that
+it names must be there, as when a node starts with it. Nothing is dialled.
 The exit status is 2 if any file is wrong.`,
 		Example: `  keg routes check routes.yaml
   keg routes check *.yaml --output json`,
@@ -86,15 +92,33 @@ func checkRoutes(w io.Writer, output string, files []string) error {
 
 func checkFile(file string) (fileReport, error) {
 	report := fileReport{File: file}
+	var wrong []error
 	table, err := router.Load(file, routerOptions(3))
 	if err != nil {
 		report.Errors = fileErrors(err)
 		return report, err
 	}
+	for _, err := range keg.Problems(canOpen(table)) {
+		report.Errors = append(report.Errors, fileError{Problem: err.Error()})
+		wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
+	}
+	if len(wrong) > 0 {
+		return report, errors.Join(wrong...)
+	}
 	summary := table.Summary()
 	report.Valid = true
 	report.Routes, report.Disabled, report.Destinations = summary.Routes, summary.Disabled, summary.Destinations
 	return report, nil
+}
+
+// canOpen reports every destination of a table that could not be opened when a
+// node starts with it: for a certificate that is not there, say. It dials
+// nothing.
+func canOpen(table *router.Table) error {
+	pool := sinks.NewPool(slog.New(slog.DiscardHandler))
+	h := hub.New(hub.Options{Sinks: pool})
+	err := h.SetTable(table)
+	return errors.Join(err, h.Close(context.Background()), pool.Close())
 }
 
 func fileErrors(err error) (all []fileError) {
