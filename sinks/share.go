@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -71,7 +72,7 @@ func (s *share) client(ctx context.Context) (io.Closer, error) {
 func (s *share) open(o *opening) {
 	ctx, cancel := context.WithTimeout(s.ctx, openTimeout)
 	defer cancel()
-	c, err := s.dial(ctx)
+	c, err := s.safely(ctx)
 
 	s.mu.Lock()
 	late := s.closed
@@ -90,6 +91,18 @@ func (s *share) open(o *opening) {
 		o.client = c
 	}
 	close(o.done)
+}
+
+// safely is dial on a goroutine of its own, where nobody else would catch a panic
+// of a client library, which must not end the process.
+func (s *share) safely(ctx context.Context) (c io.Closer, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.log.Error("a fault of KEG was caught", "where", "opening a client", "cause", fmt.Sprintf("%v\n%s", cause, debug.Stack()))
+			c, err = nil, errors.New("the client could not be opened for an internal error, which the log of KEG describes")
+		}
+	}()
+	return s.dial(ctx)
 }
 
 func (s *share) discard(c io.Closer) {
