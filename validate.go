@@ -61,7 +61,7 @@ const maxExtensionName = 64
 func extensionNameProblem(name string) string {
 	switch name {
 	case "":
-		return "an extension's name must not be empty"
+		return "is no name of an extension: it is empty"
 	case "id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema", "data", "data_base64":
 		return "is the name of a context attribute, not of an extension"
 	}
@@ -70,7 +70,7 @@ func extensionNameProblem(name string) string {
 	}
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			return "an extension's name has only a-z and 0-9"
+			return "is no name of an extension: it may have only a-z and 0-9"
 		}
 	}
 	return ""
