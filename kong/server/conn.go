@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"sync/atomic"
 	"time"
 )
@@ -13,7 +12,7 @@ import (
 // and keeps the connection for the next.
 type conn struct {
 	server *Server
-	peer   *net.UnixConn
+	peer   *stream
 	in     frames
 	out    []byte       // what is to be written
 	few    [32]byte     // fits the end of an event

@@ -171,8 +171,13 @@ func (s *Server) accept(events context.Context) {
 }
 
 func (s *Server) serveConn(events context.Context, peer *net.UnixConn) {
-	c := &conn{server: s, peer: peer}
-	c.in.init(peer, s.options.MaxFrame)
+	stream, err := newStream(peer)
+	if err != nil {
+		_ = peer.Close() // it has been closed already, for nothing else can be wrong with it
+		return
+	}
+	c := &conn{server: s, peer: stream}
+	c.in.init(stream, s.options.MaxFrame)
 	c.arm()
 	s.mu.Lock()
 	defer s.mu.Unlock()
