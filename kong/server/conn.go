@@ -160,7 +160,7 @@ func (c *conn) send() error {
 // no less than half of it: moving a deadline costs more than looking at it. It
 // returns the time.
 func (c *conn) arm() time.Time {
-	now := time.Now()
+	now := now()
 	if c.due.Sub(now) < c.server.options.PeerTimeout/2 {
 		c.due = now.Add(c.server.options.PeerTimeout)
 		_ = c.peer.SetDeadline(c.due)

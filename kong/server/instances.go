@@ -19,7 +19,7 @@ type instance struct {
 	started  time.Time
 	handlers map[Phase]handler
 	uses     atomic.Int32
-	lastUse  atomic.Int64 // Unix nanoseconds
+	lastUse  atomic.Int64 // Unix nanoseconds, by now
 }
 
 // instances is the table of what is running, by id.
@@ -43,7 +43,7 @@ var errNoIDs = errors.New("every instance id has been used; restart the plugin s
 // add gives an instance an id that no other has had and takes it in.
 func (t *instances) add(in *instance) error {
 	in.uses.Store(1)
-	in.lastUse.Store(time.Now().UnixNano())
+	in.lastUse.Store(now().UnixNano())
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.next == math.MaxInt32 {

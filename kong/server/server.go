@@ -207,8 +207,8 @@ func (s *Server) dropIdle() (stop func()) {
 			select {
 			case <-done:
 				return
-			case now := <-ticks.C:
-				if n := s.instances.removeIdle(now.Add(-s.options.IdleInstance)); n > 0 {
+			case <-ticks.C:
+				if n := s.instances.removeIdle(now().Add(-s.options.IdleInstance)); n > 0 {
 					s.log.Info("dropped instances that had no event for long", "instances", n, "after", s.options.IdleInstance)
 				}
 			}

@@ -44,7 +44,7 @@ func encode(m proto.Message) []byte {
 }
 
 // event begins an event.
-func (c *conn) event() {
+func (c *conn) event() error {
 	c.sequence++
 	c.next = 0
 	command := protowire.AppendTag(nil, 1, protowire.VarintType)
@@ -55,7 +55,7 @@ func (c *conn) event() {
 	message = protowire.AppendBytes(message, command)
 	message = protowire.AppendTag(message, 1, protowire.VarintType)
 	message = protowire.AppendVarint(message, uint64(c.sequence))
-	c.queue(message)
+	return c.queue(message)
 }
 
 // checkReturn sees to it that the event that ended is the one that began.

@@ -18,8 +18,7 @@ import (
 
 // worker plays one Kong worker: one thread that waits for all connections at
 // once, as nginx does. It is there to measure others, and costs as little as it
-// can: what it says is encoded beforehand, and what it has to say on a
-// connection goes out in one write.
+// can: what it says is encoded beforehand, and how it is written is -writes.
 type worker struct {
 	poll  int
 	conns map[int32]*conn
@@ -73,8 +72,7 @@ func (w *worker) close() {
 func (w *worker) run(length time.Duration) (int, error) {
 	w.until, w.ended = time.Now().Add(length), 0
 	for _, c := range w.conns {
-		c.event()
-		if err := c.flush(); err != nil {
+		if err := errors.Join(c.event(), c.flush()); err != nil {
 			return 0, err
 		}
 		w.open++
@@ -122,7 +120,9 @@ func (w *worker) serve(c *conn) error {
 			w.open--
 			return nil
 		}
-		c.event()
+		if err := c.event(); err != nil {
+			return err
+		}
 	}
 }
 
@@ -150,8 +150,7 @@ func (c *conn) step() (ended bool, err error) {
 		return false, fmt.Errorf("call %d is to %q", c.next, first)
 	}
 	c.next++
-	c.queue(calls[c.next-1].answer)
-	return false, nil
+	return false, c.queue(calls[c.next-1].answer)
 }
 
 func cutFrame(b []byte) (frame, rest []byte, ok bool) {
@@ -178,10 +177,18 @@ func (c *conn) read() error {
 	return nil
 }
 
-// queue adds a frame to what is to be written.
-func (c *conn) queue(payload []byte) {
+// queue adds a frame to what is to be written, and writes it unless -writes is
+// together.
+func (c *conn) queue(payload []byte) (err error) {
 	c.out = binary.LittleEndian.AppendUint32(c.out, uint32(len(payload)))
+	if *writes == halves {
+		err = c.flush()
+	}
 	c.out = append(c.out, payload...)
+	if *writes != together {
+		err = errors.Join(err, c.flush())
+	}
+	return err
 }
 
 func (c *conn) flush() error {
@@ -201,8 +208,7 @@ func (c *conn) start() error {
 	if err != nil {
 		return err
 	}
-	c.queue(start)
-	if err := c.flush(); err != nil {
+	if err := errors.Join(c.queue(start), c.flush()); err != nil {
 		return err
 	}
 	for {

@@ -11,15 +11,18 @@ import (
 )
 
 // bound is what kong/server must reach against its rival: the target, and what
-// the command fails at, which leaves room for a machine that others use too.
+// the command fails at. They differ for the CPU, where what is left is what the
+// kernel takes for two reads and two writes: the median ratio is 0.24 to 0.25,
+// and a machine that others use moves it by more than what is between it and
+// the target.
 type bound struct {
 	target, floor float64
 	atLeast       bool
 }
 
 var (
-	rateBound   = bound{3.5, 2.5, true}
-	cpuBound    = bound{0.25, 0.4, false}
+	rateBound   = bound{3.5, 3.5, true}
+	cpuBound    = bound{0.25, 0.27, false}
 	allocsBound = bound{0.25, 0.25, false}
 )
 
@@ -39,21 +42,25 @@ func (b bound) misses(ratio float64) bool {
 
 // report prints the table and returns what is worse than the bounds allow.
 func report(w io.Writer, ours, rival *side) error {
-	fmt.Fprintf(w, "Two calls (headers, body) of a 1 KB event, %d connections; median (min to max) of %d turns of %v each, in turns.\n\n", *connections, *rounds, *turn)
+	fmt.Fprintf(w, "Two calls (headers, body) of a 1 KB event, %d connections; Kong's frames written %s.\nMedian (min to max) of %d pairs of turns of %v each; the ratio is that of each pair.\n\n", *connections, *writes, *rounds, *turn)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\t"+ours.name+"\t"+rival.name+"\tratio\ttarget")
 	var missed []error
 	row := func(name, format string, of func(figures) float64, bound *bound) {
-		a, b := spreadOf(ours, of), spreadOf(rival, of)
-		ratio := a.median / b.median
-		fmt.Fprintf(table, "%s\t%s\t%s\t%.2f\t", name, a.show(format), b.show(format), ratio)
+		a, b := turnsOf(ours, of), turnsOf(rival, of)
+		ratios := make([]float64, len(a))
+		for i := range a {
+			ratios[i] = a[i] / b[i]
+		}
+		ratio := spreadOf(ratios).median
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t", name, spreadOf(a).show(format), spreadOf(b).show(format), spreadOf(ratios).show("%.3f"))
 		if bound == nil {
 			fmt.Fprintln(table)
 			return
 		}
 		fmt.Fprintln(table, bound)
-		if bound.misses(ratio) {
-			missed = append(missed, fmt.Errorf("%s: the ratio %.2f is worse than %.2f", name, ratio, bound.floor))
+		if *writes == together && bound.misses(ratio) {
+			missed = append(missed, fmt.Errorf("%s: the ratio %.3f is worse than %.2f", name, ratio, bound.floor))
 		}
 	}
 	row("events/s", "%.0f", func(f figures) float64 { return f.rate }, &rateBound)
@@ -68,12 +75,16 @@ func report(w io.Writer, ours, rival *side) error {
 
 type spread struct{ median, least, most float64 }
 
-func spreadOf(s *side, of func(figures) float64) spread {
+func turnsOf(s *side, of func(figures) float64) []float64 {
 	var values []float64
 	for _, f := range s.figures {
 		values = append(values, of(f))
 	}
-	slices.Sort(values)
+	return values
+}
+
+func spreadOf(turns []float64) spread {
+	values := slices.Sorted(slices.Values(turns))
 	n := len(values)
 	return spread{(values[(n-1)/2] + values[n/2]) / 2, values[0], values[n-1]}
 }
