@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -70,7 +69,7 @@ func (b *Batch) Do() error {
 		b.call.broken = err
 		return err
 	}
-	b.call.ctx.restart(time.Now())
+	b.call.ctx.restart(now())
 	var errs []error
 	for i := range b.count {
 		if a := b.answer(i); a.err != nil {

@@ -30,11 +30,35 @@ func readHeaders(a *answer, frame []byte) error {
 			return err
 		}
 	}
-	h := headerReader{
-		values:  make([]string, 0, count),
-		headers: make(map[string][]string, count),
-	}
+	h := headerReader{headers: make(map[string][]string, count)}
 	a.headers = h.headers
+	h.values = make([]string, 0, count)
+	if err := h.read(message); err != nil {
+		return err
+	}
+	if h.named > len(h.headers) {
+		h = headerReader{headers: h.headers, join: true}
+		clear(h.headers)
+		if err := h.read(message); err != nil {
+			return err
+		}
+	}
+	a.givenUp = h.givenUp
+	return nil
+}
+
+type headerReader struct {
+	values  []string
+	headers map[string][]string
+	named   int // how many names there were
+	// join puts together what comes under one name. Kong sends each name once,
+	// so the first reading does not look for another of its name, but only
+	// counts; where there was one, all is read again.
+	join    bool
+	givenUp int64
+}
+
+func (h *headerReader) read(message string) error {
 	for message != "" {
 		var number uint64
 		var entry string
@@ -46,14 +70,7 @@ func readHeaders(a *answer, frame []byte) error {
 			return err
 		}
 	}
-	a.givenUp = h.givenUp
 	return nil
-}
-
-type headerReader struct {
-	values  []string
-	headers map[string][]string
-	givenUp int64
 }
 
 // entry reads one key and its value, in either order.
@@ -71,23 +88,24 @@ func (h *headerReader) entry(entry string) error {
 			value = part
 		}
 	}
-	if key == "" || !wholesome(key) {
-		h.givenUp++
-		return nil
+	if !plainName(key) {
+		if key == "" || !wholesome(key) {
+			h.givenUp++
+			return nil
+		}
+		key = strings.ToLower(key)
 	}
 	start := len(h.values)
 	if err := h.value(value, true); err != nil {
 		return err
 	}
 	if len(h.values) > start {
-		if hasUpper(key) {
-			key = strings.ToLower(key)
-		}
 		values := h.values[start:len(h.values):len(h.values)]
-		if before := h.headers[key]; before != nil {
-			values = append(before, values...)
+		if h.join {
+			values = append(h.headers[key], values...)
 		}
 		h.headers[key] = values
+		h.named++
 	}
 	return nil
 }
@@ -129,19 +147,24 @@ func (h *headerReader) list(list string) error {
 	return nil
 }
 
-// hasUpper spares a call: Kong gives the names in lower case.
-func hasUpper(s string) bool {
+// plainName spares two looks at a name: Kong gives them in lower case.
+func plainName(s string) bool {
 	for i := range len(s) {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			return true
+		if c := s[i]; c <= ' ' || c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
 		}
 	}
-	return false
+	return s != ""
 }
 
 // cut takes the first field off a message, and returns its number and bytes,
 // which are a part of the message. The number is 0 for a field of another kind.
 func cut(message string) (number uint64, value, rest string, err error) {
+	if len(message) > 1 && message[0]&0x87 == byte(protowire.BytesType) && message[1] < 0x80 { // as a rule
+		if end := 2 + int(message[1]); end <= len(message) {
+			return uint64(message[0] >> 3), message[2:end], message[end:], nil
+		}
+	}
 	tag, n := varint(message)
 	if n == 0 {
 		return 0, "", "", errProtobuf
@@ -184,17 +207,7 @@ func varint(s string) (v uint64, n int) {
 }
 
 // wholesome reports whether s is UTF-8 that no line is broken by.
-func wholesome(s string) bool {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == 0, c == '\r', c == '\n':
-			return false
-		case c >= utf8.RuneSelf:
-			return utf8.ValidString(s[i:]) && !strings.ContainsAny(s[i:], "\r\n\x00")
-		}
-	}
-	return true
-}
+func wholesome(s string) bool { return utf8.ValidString(s) && !breaksLines(s) }
 
 // appendExit adds the two frames of kong.response.exit.
 func appendExit(b []byte, status int, headers map[string][]string, body []byte) []byte {
