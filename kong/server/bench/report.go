@@ -12,7 +12,7 @@ import (
 
 // bound is what kong/server must reach against its rival: the target, and what
 // the command fails at. They differ for the CPU, where what is left is what the
-// kernel takes for two reads and two writes: the median ratio is 0.24 to 0.25,
+// kernel takes for two reads and two writes: the median ratio is 0.24 to 0.26,
 // and a machine that others use moves it by more than what is between it and
 // the target.
 type bound struct {
