@@ -17,8 +17,8 @@ import (
 func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error {
 	received := time.Now()
 	request, err := r.ask(c)
-	if request == nil {
-		return err // Kong is gone, and there is nobody to answer
+	if request == nil || errors.Is(err, server.ErrGone) {
+		return err // there is nobody to answer
 	}
 	var batch cloudevents.Batch
 	if err == nil {
@@ -74,7 +74,7 @@ func (r *eventRouterInstance) ask(c *server.Call) (*cloudevents.Request, error) 
 		return request, &keg.TooLargeError{What: "header section", Limit: server.MostHeaders - 1, Unit: "fields"}
 	}
 	if n := headers.GivenUp(); n > 0 {
-		r.log.Debug("headers that are no UTF-8 were left out", "request", request.ID, "headers", n)
+		r.log.Debug("headers that no event can carry were left out", "request", request.ID, "headers", n)
 	}
 	return request, nil
 }

@@ -124,6 +124,24 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+func TestAHeaderThatFeedsAnAttributeMustBeUTF8(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	id, _ := k.start(t, `{`+routes+`}`)
+	plain := structured("application/json", `{"event_type":"order.created"}`)
+	for name, request := range map[string]request{
+		"X-Event-Type":                   plain.with("x-event-type", "\xff\xfe"),
+		"Content-Type":                   plain.with("content-type", "text/\xff"),
+		"an attribute of a binary event": order("1").with("ce-subject", "\xff"),
+	} {
+		if got := k.event(t, id, request); got.status != 400 {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	if n := len(k.sinks.got("a")); n != 0 {
+		t.Errorf("%d events were made of them all the same", n)
+	}
+}
+
 func TestBodyFile(t *testing.T) {
 	k := newKong(t, plugins.Options{Events: cloudevents.Options{MaxBytes: 100_000}})
 	id, _ := k.start(t, `{`+routes+`}`)

@@ -26,11 +26,12 @@ func (n Number) Int() int { return int(n.a.number) }
 // Headers is where header fields, or query arguments, will be.
 type Headers struct{ a *answer }
 
-// Value returns the values by lower-case name, in Kong's order.
+// Value returns the values by lower-case name, in Kong's order. They are what
+// the client sent, and need not be UTF-8; names are.
 func (h Headers) Value() map[string][]string { return h.a.headers }
 
-// GivenUp returns how many values were left out because they are not UTF-8 or
-// hold line breaks or NUL.
+// GivenUp returns how many values were left out because they hold line breaks
+// or NUL, or have a name that is not UTF-8.
 func (h Headers) GivenUp() int { return int(h.a.givenUp) }
 
 // MostHeaders is the most that Kong returns; what is beyond is dropped

@@ -48,9 +48,12 @@ const writeInline = 4 << 10
 // ErrDone is the error of a batch that has been sent already.
 var ErrDone = errors.New("the batch has been sent: begin another")
 
-// Do writes the calls and reads their answers. Its error says that the
-// connection is of no use any more (the phase should return it), or that
-// single answers could not be read. It blocks until Kong has answered.
+// ErrGone: the connection to Kong broke, and nobody is left to answer. A phase
+// returns it.
+var ErrGone = errors.New("the connection to Kong is broken")
+
+// Do writes the calls and reads their answers. Its error wraps [ErrGone], or says
+// which single answers could not be read. It blocks until Kong has answered.
 func (b *Batch) Do() error {
 	if b.done {
 		return ErrDone
@@ -66,8 +69,8 @@ func (b *Batch) Do() error {
 		return nil
 	}
 	if err := b.exchange(); err != nil {
-		b.call.broken = err
-		return err
+		b.call.broken = fmt.Errorf("%w: %w", ErrGone, err)
+		return b.call.broken
 	}
 	b.call.ctx.restart(now())
 	var errs []error

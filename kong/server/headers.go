@@ -17,7 +17,8 @@ const (
 
 // readHeaders reads a google.protobuf.Struct of strings and lists of strings.
 // Every client can send bytes that are not UTF-8, which the generated code
-// refuses as a whole; here the value is given up and the rest is kept.
+// refuses as a whole; here a value stays what the client sent, for whoever reads
+// it to judge. One that would break a line is given up, and the rest is kept.
 //
 // All strings are parts of one copy of the frame, and all lists parts of one
 // slice: a request has one to two dozen headers, and this runs for every one.
@@ -89,7 +90,7 @@ func (h *headerReader) entry(entry string) error {
 		}
 	}
 	if !plainName(key) {
-		if key == "" || !wholesome(key) {
+		if key == "" || !utf8.ValidString(key) || breaksLines(key) {
 			h.givenUp++
 			return nil
 		}
@@ -118,10 +119,10 @@ func (h *headerReader) value(value string, listed bool) error {
 			return err
 		}
 		switch value = rest; {
-		case number == valueString && wholesome(part):
-			h.values = append(h.values, part)
-		case number == valueString:
+		case number == valueString && breaksLines(part):
 			h.givenUp++
+		case number == valueString:
+			h.values = append(h.values, part)
 		case number == valueList && listed:
 			err = h.list(part)
 		}
@@ -205,9 +206,6 @@ func varint(s string) (v uint64, n int) {
 	}
 	return 0, 0
 }
-
-// wholesome reports whether s is UTF-8 that no line is broken by.
-func wholesome(s string) bool { return utf8.ValidString(s) && !breaksLines(s) }
 
 // appendExit adds the two frames of kong.response.exit.
 func appendExit(b []byte, status int, headers map[string][]string, body []byte) []byte {
