@@ -1,7 +1,8 @@
 // Command bench measures what KEG promises of its speed and size, prints it as a
-// table, and fails where a bound is missed. It runs the packages' own benchmarks
-// and real processes; it measures nothing by itself. Machines are shared and
-// noisy: ratios come from one run, and from the quietest of several rounds.
+// table, and fails where a bound is missed: of a bound on time, by more than what
+// a machine that others use too may take away. It runs the packages' own
+// benchmarks and real processes; it measures nothing by itself. Ratios come from
+// one run, and from the quietest of several rounds.
 package main
 
 import (
@@ -18,6 +19,7 @@ type figure struct {
 	measured string
 	bound    string // "" where nothing is promised
 	missed   bool
+	noise    bool // missed by no more than the machine's other work may explain
 }
 
 // parts are what is measured, in the table's order.
@@ -52,6 +54,8 @@ func run(w io.Writer) error {
 			verdict := ""
 			if f.missed {
 				verdict = "  MISSED"
+			}
+			if f.missed && !f.noise {
 				errs = append(errs, fmt.Errorf("%s: %s is %s; the bound is %s", part.name, f.what, f.measured, f.bound))
 			}
 			fmt.Fprintf(table, "%s: %s\t%s\t%s%s\n", part.name, f.what, f.measured, f.bound, verdict)

@@ -49,7 +49,7 @@ func serveFigures() ([]figure, error) {
 	}
 	return []figure{
 		{what: "from start to listening", measured: fmt.Sprintf("%d ms", up.Milliseconds())},
-		{"resident when idle", fmt.Sprintf("%.1f MB", float64(resident)/1000), "under 40 MB", resident >= mostIdle},
+		{"resident when idle", fmt.Sprintf("%.1f MB", float64(resident)/1000), "under 40 MB", resident >= mostIdle, false},
 	}, nil
 }
 

@@ -6,8 +6,8 @@
 // plays a Kong worker, on one thread. The servers have one processor, and the
 // worker has another, so that neither takes time from the other.
 //
-// It prints the targets beside the figures, and fails where kong/server misses
-// them; for the CPU, where it misses more than what varies from run to run.
+// It prints the targets beside the figures and marks what misses them, and fails
+// where more is missed than what varies from run to run.
 //
 // With -writes together, the worker answers all calls that have come in one
 // write. With frames each frame is a write of its own, and with halves each length
