@@ -152,7 +152,7 @@ func TestPluginDumpPrintsOneDocumentAndNothingElse(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	if v := document.Plugins[0].Version; !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(v) {
-		t.Errorf("version %q: Kong does not start with anything but x.y.z", v)
+		t.Errorf("version %q: only x.y.z is safe with every Kong, which does not start with a version that it does not take", v)
 	}
 	if status, _, stderr := runKeg(t, nil, "plugin", "dump", "event-ruter"); status != exitUsage || !strings.Contains(stderr, "event-router") {
 		t.Errorf("a wrong name: %d %s", status, stderr)

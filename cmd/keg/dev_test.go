@@ -107,6 +107,9 @@ func TestTheEventsOfTheWelcomesCurlLinesArriveInKafkaAtTheWebhookAndInMQTT(t *te
 	if status := p.stop(); status != 0 {
 		t.Errorf("SIGTERM: exit status %d", status)
 	}
+	if left, err := os.ReadDir(p.temp); err != nil || len(left) > 0 {
+		t.Errorf("it left %v behind (%v)", left, err)
+	}
 }
 
 func subscribe(t *testing.T, broker, filter string) <-chan paho.Message {

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
+	temp   string // its folder for temporary files
 	mu     sync.Mutex
 	output bytes.Buffer // standard output and error
 	lines  chan string
@@ -36,13 +37,18 @@ type process struct {
 }
 
 // start runs keg with args in an empty folder. What it leaves running is killed
-// when the test ends.
+// when the test ends, and what it leaves behind is removed.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, lines: make(chan string, 10_000), ended: make(chan error, 1)}
+	var err error
+	if p.temp, err = os.MkdirTemp("", "keg"); err != nil { // t.TempDir is too long for a socket's path
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(p.temp) })
 	p.cmd = exec.Command(os.Args[0], args...)
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append(append(os.Environ(), beKeg+"=1"), env...)
+	p.cmd.Env = append(append(os.Environ(), beKeg+"=1", "TMPDIR="+p.temp), env...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -28,8 +28,8 @@ func release() string {
 // numbers are the x.y.z that a version begins with.
 var numbers = regexp.MustCompile(`\d+\.\d+\.\d+`)
 
-// pluginVersion is the version that Kong is told of: x.y.z and no more, or Kong
-// does not start.
+// pluginVersion is the version that Kong is told of: plain x.y.z, which every Kong
+// takes. One that Kong does not take keeps it from starting.
 func pluginVersion() string {
 	if v := numbers.FindString(release()); v != "" {
 		return v
