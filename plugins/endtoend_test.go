@@ -13,12 +13,10 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
-	broker "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/hooks/auth"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kong/keg/cmd/keg/dev"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/gateway"
 	"github.com/kong/keg/kong/server"
@@ -240,20 +238,13 @@ func (r *topicReader) next(t *testing.T) *kgo.Record {
 // startMQTT starts a broker and a subscriber.
 func startMQTT(t *testing.T, filter string) (address string, messages <-chan mqtt.Message) {
 	t.Helper()
-	b := broker.New(&broker.Options{Logger: slog.New(slog.DiscardHandler)})
-	if err := b.AddHook(new(auth.AllowHook), nil); err != nil {
+	b, err := dev.StartMQTT("127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
-	listener := listeners.NewTCP(listeners.Config{ID: "test", Address: "127.0.0.1:0"})
-	if err := b.AddListener(listener); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Serve(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
+	t.Cleanup(b.Close)
 	got := make(chan mqtt.Message, 10)
-	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + listener.Address()))
+	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + b.Addr()))
 	for _, token := range []func() mqtt.Token{client.Connect, func() mqtt.Token {
 		return client.Subscribe(filter, 1, func(_ mqtt.Client, m mqtt.Message) { got <- m })
 	}} {
@@ -262,5 +253,5 @@ func startMQTT(t *testing.T, filter string) (address string, messages <-chan mqt
 		}
 	}
 	t.Cleanup(func() { client.Disconnect(100) })
-	return listener.Address(), got
+	return b.Addr(), got
 }

@@ -10,11 +10,11 @@ import (
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	mochipackets "github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/cloudevents"
+	"github.com/kong/keg/cmd/keg/dev"
 	"github.com/kong/keg/sinks/sinktest"
 )
 
@@ -64,7 +64,7 @@ func (b *mqttBroker) serve(t testing.TB, l net.Listener, secure func(net.Listene
 	b.server = mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
 	for _, err := range []error{
 		b.server.AddHook(b, nil),
-		b.server.AddListener(listeners.NewNet("test", l)),
+		b.server.AddListener(dev.MQTTListener("test", l)),
 		b.server.Serve(),
 	} {
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -134,10 +135,11 @@ func TestMQTTOverWebSocket(t *testing.T) {
 
 	port := freePort(t)
 	l := listeners.NewWebsocket(listeners.Config{ID: "ws", Address: port})
-	if err := broker.server.AddListener(l); err != nil {
+	if err := l.Init(slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	go l.Serve(broker.server.EstablishConnection)
+	t.Cleanup(func() { l.Close(func(string) {}) }) // not the server's: see dev.MQTTListener
 	m := broker.settings()
 	m.Address = "ws://" + port + "/mqtt"
 	sink := openSink(t, newPool(t), mqttDestination(m))

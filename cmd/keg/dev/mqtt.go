@@ -7,7 +7,6 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
-	"github.com/mochi-mqtt/server/v2/listeners"
 )
 
 // MQTT is an in-memory MQTT broker that lets everybody in.
@@ -34,7 +33,7 @@ func serveMQTT(server *mqtt.Server, listener net.Listener) error {
 	if err := server.AddHook(new(auth.AllowHook), nil); err != nil {
 		return err
 	}
-	if err := server.AddListener(listeners.NewNet("dev", listener)); err != nil {
+	if err := server.AddListener(MQTTListener("dev", listener)); err != nil {
 		return err
 	}
 	return server.Serve() // returns once the listeners run
