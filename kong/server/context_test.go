@@ -30,7 +30,7 @@ func TestAnEventsDeadlineMovesUntilItIsSeen(t *testing.T) {
 }
 
 func TestAnEventsContextEndsWithTheEvent(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent()) // what other tests left is theirs
 	c := newEventContext(context.Background(), time.Hour)
 	child, cancel := context.WithCancel(c)
 	defer cancel()
@@ -49,7 +49,7 @@ func TestAnEventsContextEndsWithTheEvent(t *testing.T) {
 }
 
 func TestAnEventsContextThatIsFirstAskedAfterTheEventHasEnded(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent()) // what other tests left is theirs
 	c := newEventContext(context.Background(), time.Hour)
 	c.end()
 	if !errors.Is(c.Err(), context.Canceled) {

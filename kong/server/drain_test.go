@@ -54,7 +54,7 @@ func (s *stopping) wait(t *testing.T) error {
 }
 
 func TestStoppingLetsEventsEnd(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent()) // what other tests left is theirs
 	enter, leave := make(chan struct{}), make(chan struct{})
 	s := start(t, server.Options{Plugins: []server.Plugin{echo("p", func(ctx context.Context, _ *server.Call) error {
 		enter <- struct{}{}
@@ -88,7 +88,7 @@ func TestStoppingLetsEventsEnd(t *testing.T) {
 }
 
 func TestStoppingEndsTheContextOfAnEventThatIsTooSlow(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent()) // what other tests left is theirs
 	enter := make(chan struct{})
 	s := start(t, server.Options{Drain: 100 * time.Millisecond, Plugins: []server.Plugin{echo("p", func(ctx context.Context, _ *server.Call) error {
 		close(enter)
@@ -108,7 +108,7 @@ func TestStoppingEndsTheContextOfAnEventThatIsTooSlow(t *testing.T) {
 }
 
 func TestStoppingCutsOffAnEventThatDoesNotListen(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent()) // what other tests left is theirs
 	enter, leave := make(chan struct{}), make(chan struct{})
 	s := start(t, server.Options{Drain: 10 * time.Millisecond, Plugins: []server.Plugin{echo("p", func(context.Context, *server.Call) error {
 		close(enter)
