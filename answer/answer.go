@@ -8,9 +8,11 @@
 package answer
 
 import (
+	"log/slog"
 	"net/http"
 
 	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/kong/keg"
 )
 
@@ -19,6 +21,15 @@ type Answer struct {
 	Status  int
 	Headers http.Header
 	Body    []byte
+}
+
+// Level is how a log tells of a refusal: a sender's own mistake, or that it must
+// wait, is no error of this node.
+func (a Answer) Level() slog.Level {
+	if a.Status >= http.StatusInternalServerError && a.Status != http.StatusServiceUnavailable {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }
 
 // Of answers for the events of one request. A batch is answered with one status

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/kong/keg"
 )
 
@@ -162,6 +164,17 @@ func BenchmarkOfOneEvent(b *testing.B) {
 	for b.Loop() {
 		if Of(receipts, false).Status != 200 {
 			b.Fatal("not 200")
+		}
+	}
+}
+
+func TestLevel(t *testing.T) {
+	for status, want := range map[int]slog.Level{
+		207: slog.LevelWarn, 400: slog.LevelWarn, 422: slog.LevelWarn, 503: slog.LevelWarn,
+		500: slog.LevelError, 502: slog.LevelError, 504: slog.LevelError,
+	} {
+		if got := (Answer{Status: status}).Level(); got != want {
+			t.Errorf("%d is told as %v, want %v", status, got, want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 	}
 	if err != nil {
 		a := answer.Problem(err)
-		r.refused(ctx, request, a.Status, 1, 1, "", err)
+		r.refused(ctx, request, a, 1, 1, "", err)
 		return c.Exit(a.Status, a.Headers, a.Body)
 	}
 	receipts := batch.Publish(ctx, r.port.Publish)
@@ -37,7 +37,7 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 	}
 	a := answer.Of(receipts, batch.IsBatch)
 	if refused > 0 {
-		r.refused(ctx, request, a.Status, refused, len(receipts), first.ID, first.Err)
+		r.refused(ctx, request, a, refused, len(receipts), first.ID, first.Err)
 	}
 	return c.Exit(a.Status, a.Headers, a.Body)
 }
@@ -102,15 +102,11 @@ func requestLine(line string) (method, path string) {
 }
 
 // refused logs one line for a request of which events were refused, with the
-// first one's reason. Senders' own mistakes are no errors of this node.
-func (r *eventRouterInstance) refused(ctx context.Context, request *cloudevents.Request, status, count, of int, id string, err error) {
-	level := slog.LevelWarn
-	if status >= 500 && status != 503 {
-		level = slog.LevelError
-	}
-	attributes := []slog.Attr{slog.Int("status", status), slog.String("request", request.ID), slog.String("id", id), slog.Any("error", err)}
+// first one's reason.
+func (r *eventRouterInstance) refused(ctx context.Context, request *cloudevents.Request, a answer.Answer, count, of int, id string, err error) {
+	attributes := []slog.Attr{slog.Int("status", a.Status), slog.String("request", request.ID), slog.String("id", id), slog.Any("error", err)}
 	if of > 1 {
 		attributes = append(attributes, slog.Int("refused", count), slog.Int("events", of))
 	}
-	r.log.LogAttrs(ctx, level, "an event was refused", attributes...)
+	r.log.LogAttrs(ctx, a.Level(), "an event was refused", attributes...)
 }

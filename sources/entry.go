@@ -42,14 +42,14 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	batch, err := e.read(w, r, in)
 	if err != nil {
 		a := refusal(err)
-		e.note(r, a.Status, err)
+		e.note(r, a, err)
 		send(w, a)
 		return
 	}
 	receipts := batch.Publish(r.Context(), e.handle)
 	a := answer.Of(receipts, batch.IsBatch)
 	if count, first := receipts.Refused(); count > 0 {
-		e.note(r, a.Status, first.Err, slog.String("id", first.ID), slog.Int("refused", count), slog.Int("events", len(receipts)))
+		e.note(r, a, first.Err, slog.String("id", first.ID), slog.Int("refused", count), slog.Int("events", len(receipts)))
 	}
 	send(w, a)
 }
@@ -77,14 +77,10 @@ func (e *entry) recover(w http.ResponseWriter, r *http.Request) {
 }
 
 // note logs a request that was refused, whole or in part: one line, with the
-// first reason. Senders' own mistakes are no errors of this node.
-func (e *entry) note(r *http.Request, status int, err error, more ...slog.Attr) {
-	level := slog.LevelWarn
-	if status >= 500 && status != http.StatusServiceUnavailable {
-		level = slog.LevelError
-	}
-	e.log.LogAttrs(r.Context(), level, "a request was refused", append([]slog.Attr{
-		slog.String("source", "http"), slog.Int("status", status), slog.String("remote", r.RemoteAddr),
+// first reason.
+func (e *entry) note(r *http.Request, a answer.Answer, err error, more ...slog.Attr) {
+	e.log.LogAttrs(r.Context(), a.Level(), "a request was refused", append([]slog.Attr{
+		slog.String("source", "http"), slog.Int("status", a.Status), slog.String("remote", r.RemoteAddr),
 		slog.String("path", r.URL.Path), slog.Any("error", err),
 	}, more...)...)
 }
