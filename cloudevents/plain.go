@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/kong/keg"
 )
 
@@ -79,9 +80,7 @@ func requestSource(r *Request) string {
 	for i := range len(r.Path) {
 		c := r.Path[i]
 		if c <= ' ' || c == '"' || c == '#' || c == '?' || c > '~' || c == '%' && !escapeAt(r.Path, i) {
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+			writeEscaped(&b, c)
 		} else {
 			b.WriteByte(c)
 		}

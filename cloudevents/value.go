@@ -7,8 +7,6 @@ import (
 	"github.com/kong/keg"
 )
 
-const upperHex = "0123456789ABCDEF"
-
 // encodeValue writes an attribute as a header value (HTTP binding, section
 // 3.1.3.2): space, `"`, `%` and all outside U+0021 to U+007E percent-encoded.
 func encodeValue(value string) string {
@@ -25,14 +23,19 @@ func encodeValue(value string) string {
 	b.Grow(len(value) + 2*escapes)
 	for i := range len(value) {
 		if c := value[i]; mustEscape(c) {
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+			writeEscaped(&b, c)
 		} else {
 			b.WriteByte(c)
 		}
 	}
 	return b.String()
+}
+
+func writeEscaped(b *strings.Builder, c byte) {
+	const upperHex = "0123456789ABCDEF"
+	b.WriteByte('%')
+	b.WriteByte(upperHex[c>>4])
+	b.WriteByte(upperHex[c&15])
 }
 
 func mustEscape(c byte) bool { return c <= ' ' || c == '"' || c == '%' || c > '~' }

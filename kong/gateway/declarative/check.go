@@ -68,9 +68,15 @@ func (f *Field) checkList(value any, wrongType string) any {
 	if !ok {
 		return wrongType
 	}
+	return problemsOf(list, f.Elements.check)
+}
+
+// problemsOf are the problems of a list's items by their places, nil where no
+// item has any.
+func problemsOf(list []any, check func(any) any) any {
 	var problems []any
 	for i, item := range list {
-		if problem := f.Elements.check(item); problem != nil {
+		if problem := check(item); problem != nil {
 			for len(problems) < i {
 				problems = append(problems, nil)
 			}

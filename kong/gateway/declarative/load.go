@@ -109,19 +109,7 @@ func (d *draft) each(value any, read func(any) any) any {
 	if !ok {
 		return "expected an array"
 	}
-	var problems []any
-	for i, item := range list {
-		if problem := read(item); problem != nil {
-			for len(problems) < i {
-				problems = append(problems, nil)
-			}
-			problems = append(problems, problem)
-		}
-	}
-	if problems == nil {
-		return nil
-	}
-	return problems
+	return problemsOf(list, read)
 }
 
 // check checks a core entity without the keys that lead to others, and returns
