@@ -118,7 +118,7 @@ func TestDeadLetterThatCannotBeWritten(t *testing.T) {
 			if lost := k.Stats().Lost; (lost == 1) != (ack == keg.AckNone) {
 				t.Errorf("%d lost", lost)
 			}
-			if log := k.logged(); !strings.Contains(log, "grave is full") || !strings.Contains(log, "refusal") || !strings.Contains(log, "id=1") {
+			if log := k.log.String(); !strings.Contains(log, "grave is full") || !strings.Contains(log, "refusal") || !strings.Contains(log, "id=1") {
 				t.Errorf("log %q", log)
 			}
 		})

@@ -30,7 +30,7 @@ func TestAckNone(t *testing.T) {
 		if s := k.Stats(); len(k.got("a")) != 1 || s.Lost != 1 || s.Attempts != 4 {
 			t.Errorf("a got %d; %+v", len(k.got("a")), s)
 		}
-		if log := k.logged(); strings.Count(log, "an event was lost") != 1 || !strings.Contains(log, "fake://b") || !strings.Contains(log, "connection refused") {
+		if log := k.log.String(); strings.Count(log, "an event was lost") != 1 || !strings.Contains(log, "fake://b") || !strings.Contains(log, "connection refused") {
 			t.Errorf("log: %q", log)
 		}
 		traces := k.observed()
@@ -66,7 +66,7 @@ func TestLossesDoNotFloodTheLog(t *testing.T) {
 			p.Publish(t.Context(), event("1"))
 			synctest.Wait()
 		}
-		if n := strings.Count(k.logged(), "\n"); n > 11 {
+		if n := strings.Count(k.log.String(), "\n"); n > 11 {
 			t.Errorf("%d lines for a thousand events", n)
 		}
 		if k.Stats().Lost != 1000 {

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/router"
+	"github.com/kong/keg/test/logtest"
 )
 
 // fake is a destination type whose sinks do what a test tells them.
@@ -180,8 +180,8 @@ func event(id string) *keg.Event {
 type kit struct {
 	*Hub
 	*fakes
+	log    logtest.Log
 	mu     sync.Mutex
-	log    strings.Builder
 	traces []Trace
 }
 
@@ -189,11 +189,7 @@ func newKit(t testing.TB, o Options) *kit {
 	t.Helper()
 	k := &kit{fakes: newFakes()}
 	o.Sinks = k.fakes
-	o.Log = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		return k.log.Write(b)
-	}), nil))
+	o.Log = k.log.Logger()
 	if o.Observe == nil {
 		o.Observe = func(t Trace) {
 			k.mu.Lock()
@@ -223,12 +219,6 @@ func newKit(t testing.TB, o Options) *kit {
 	return k
 }
 
-func (k *kit) logged() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.log.String()
-}
-
 func (k *kit) observed() []Trace {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -246,7 +236,3 @@ func (k *kit) port(t testing.TB, o PortOptions) *Port {
 	}
 	return p
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }

@@ -24,11 +24,11 @@ func TestPanicsAreOneEventsError(t *testing.T) {
 			if errors.As(r.Err, &fault) != (ack == keg.AckDelivered) {
 				t.Errorf("%+v", r)
 			}
-			if len(k.got("a")) != 1 || k.Stats().Panics != 1 || !strings.Contains(k.logged(), "a bug") {
-				t.Errorf("%+v, log %q", k.Stats(), k.logged())
+			if len(k.got("a")) != 1 || k.Stats().Panics != 1 || !strings.Contains(k.log.String(), "a bug") {
+				t.Errorf("%+v, log %q", k.Stats(), k.log.String())
 			}
-			if n := strings.Count(k.logged(), "\n"); n > 2 {
-				t.Errorf("the log has %d lines: %s", n, k.logged())
+			if n := strings.Count(k.log.String(), "\n"); n > 2 {
+				t.Errorf("the log has %d lines: %s", n, k.log.String())
 			}
 		})
 	}

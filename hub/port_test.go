@@ -252,8 +252,8 @@ func TestCloseWithoutTimeCutsWhatNobodyWaitsFor(t *testing.T) {
 	if err := k.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	if s := k.Stats(); s.Lost != 1 || !strings.Contains(k.logged(), "event was lost") {
-		t.Errorf("%+v, log %q", s, k.logged())
+	if s := k.Stats(); s.Lost != 1 || !strings.Contains(k.log.String(), "event was lost") {
+		t.Errorf("%+v, log %q", s, k.log.String())
 	}
 	if _, err := k.Hub.Open(PortOptions{}); !errors.Is(err, errClosed) {
 		t.Errorf("opened on a closed hub: %v", err)

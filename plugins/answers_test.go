@@ -72,7 +72,7 @@ func TestAnswers(t *testing.T) {
 			if strings.ContainsAny(got.body, "\r\x00") || strings.Contains(got.body, "a bug") {
 				t.Errorf("the answer tells too much: %q", got.body)
 			}
-			refused := k.log.lines("an event was refused")
+			refused := k.log.Lines("an event was refused")
 			if test.silent && len(refused) != 0 || !test.silent && len(refused) != 1 {
 				t.Errorf("logged %q", refused)
 			}
@@ -140,17 +140,17 @@ func TestRefusalIsOneLineOfTheLog(t *testing.T) {
 	})
 	id, _ := k.start(t, `{`+routes+`}`)
 	k.event(t, id, order("1"))
-	lines := k.log.lines("forged")
+	lines := k.log.Lines("forged")
 	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "request=kong-1") ||
 		!strings.Contains(lines[0], "id=1") || !strings.Contains(lines[0], "status=502") || !strings.Contains(lines[0], "memory://b") {
 		t.Errorf("%q", lines)
 	}
 	k.event(t, id, structured(batch, inBatch("", "order.created", "")))
-	if lines := k.log.lines("refused=3"); len(lines) != 1 || !strings.Contains(lines[0], "events=3") {
+	if lines := k.log.Lines("refused=3"); len(lines) != 1 || !strings.Contains(lines[0], "events=3") {
 		t.Errorf("a batch: %s", k.log)
 	}
 	k.event(t, id, order("").with("ce-id", ""))
-	if lines := k.log.lines("status=400"); len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") {
+	if lines := k.log.Lines("status=400"); len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") {
 		t.Errorf("a sender's own mistake: %q", lines)
 	}
 }

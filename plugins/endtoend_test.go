@@ -23,6 +23,7 @@ import (
 	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/sinks"
+	"github.com/kong/keg/test/logtest"
 )
 
 // TestThroughKong posts events to the stand-in for Kong, which drives the
@@ -150,7 +151,7 @@ routes:
 // and returns the proxy's address.
 func startGateway(t *testing.T, config string) string {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(&logBuffer{}, nil))
+	log := slog.New(slog.NewTextHandler(&logtest.Log{}, nil))
 	pool := sinks.NewPool(log)
 	events := hub.New(hub.Options{Sinks: pool, Log: log})
 	o := plugins.Options{Hub: events, Version: "1", Log: log, Routes: router.Options{Types: sinks.Types()}}

@@ -194,7 +194,7 @@ func TestKongGoesAwayInTheMiddle(t *testing.T) {
 			t.Errorf("an event was delivered of which Kong had not told all: %+v", e)
 		}
 	}
-	if lines := k.log.lines("panic"); len(lines) != 0 {
+	if lines := k.log.Lines("panic"); len(lines) != 0 {
 		t.Errorf("%q", lines)
 	}
 }

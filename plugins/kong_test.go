@@ -16,6 +16,7 @@ import (
 	"github.com/kong/keg/kong/server"
 	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/router"
+	"github.com/kong/keg/test/logtest"
 )
 
 // kong is the other end of the plugin server's socket: it starts instances and
@@ -23,14 +24,14 @@ import (
 type kong struct {
 	hub    *hub.Hub
 	sinks  *memory
-	log    *logBuffer
+	log    *logtest.Log
 	socket string
 }
 
 // newKong serves the plugins over sinks in memory.
 func newKong(t testing.TB, o plugins.Options) *kong {
 	t.Helper()
-	k := &kong{sinks: newMemory(), log: &logBuffer{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
+	k := &kong{sinks: newMemory(), log: &logtest.Log{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log})
 	o.Hub, o.Log, o.Version = k.hub, log, "1.2.3"

@@ -2,16 +2,14 @@ package sources
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/test/logtest"
 )
-
-func logTo(r *recorder) *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }
 
 func TestRequestsUnderWayAreAnsweredAtTheEnd(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -55,8 +53,8 @@ func TestRequestsUnderWayAreAnsweredAtTheEnd(t *testing.T) {
 func TestRequestsThatDoNotEndAreCut(t *testing.T) {
 	entered := make(chan struct{})
 	returned := false
-	var log recorder
-	address, stop := start(t, &HTTP{DrainTimeout: 50 * time.Millisecond, Log: logTo(&log)}, func(ctx context.Context, events ...*keg.Event) keg.Receipts {
+	var log logtest.Log
+	address, stop := start(t, &HTTP{DrainTimeout: 50 * time.Millisecond, Log: log.Logger()}, func(ctx context.Context, events ...*keg.Event) keg.Receipts {
 		close(entered)
 		<-ctx.Done()
 		returned = true
@@ -79,8 +77,8 @@ func TestRequestsThatDoNotEndAreCut(t *testing.T) {
 		t.Error("Run returned before the handler")
 	}
 	for _, want := range []string{"requests were cut short", "a request was refused"} { // the source's end, and the event's
-		if n := strings.Count(log.text.String(), want); n != 1 {
-			t.Errorf("%d lines say that %s: %s", n, want, log.text.String())
+		if n := len(log.Lines(want)); n != 1 {
+			t.Errorf("%d lines say that %s: %s", n, want, &log)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/test/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -216,8 +217,8 @@ func TestBatchesAreAnsweredByEntry(t *testing.T) {
 }
 
 func TestBadRequestsAreToldAndLoggedOnce(t *testing.T) {
-	var log recorder
-	url := "http://" + run(t, &HTTP{Log: logTo(&log)}, func(context.Context, ...*keg.Event) keg.Receipts { panic("it has been called") })
+	var log logtest.Log
+	url := "http://" + run(t, &HTTP{Log: log.Logger()}, func(context.Context, ...*keg.Event) keg.Receipts { panic("it has been called") })
 	tests := map[string]struct {
 		status  int
 		body    string
@@ -234,9 +235,9 @@ func TestBadRequestsAreToldAndLoggedOnce(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			log.reset()
+			log.Reset()
 			refusedWith(t, send1(t, client(t), "POST", url, test.body, test.headers...), test.status)
-			if lines := log.lines(); lines != 1 {
+			if lines := len(log.Lines("")); lines != 1 {
 				t.Errorf("%d log lines", lines)
 			}
 		})
@@ -244,10 +245,10 @@ func TestBadRequestsAreToldAndLoggedOnce(t *testing.T) {
 }
 
 func TestAPanicIsAnsweredAndTheSourceLivesOn(t *testing.T) {
-	var log recorder
+	var log logtest.Log
 	var k took
 	first := true
-	url := "http://" + run(t, &HTTP{Log: logTo(&log)}, func(ctx context.Context, events ...*keg.Event) keg.Receipts {
+	url := "http://" + run(t, &HTTP{Log: log.Logger()}, func(ctx context.Context, events ...*keg.Event) keg.Receipts {
 		if first {
 			first = false
 			panic("secret cause")
@@ -256,34 +257,10 @@ func TestAPanicIsAnsweredAndTheSourceLivesOn(t *testing.T) {
 	})
 	got := send1(t, client(t), "POST", url, "x")
 	refusedWith(t, got, 500)
-	if strings.Contains(got.body, "secret cause") || log.lines() != 1 {
-		t.Errorf("%s; %d log lines", got.body, log.lines())
+	if strings.Contains(got.body, "secret cause") || len(log.Lines("")) != 1 {
+		t.Errorf("%s; %d log lines", got.body, len(log.Lines("")))
 	}
 	if got := send1(t, client(t), "POST", url, "x"); got.status != 200 {
 		t.Errorf("%+v", got)
 	}
-}
-
-// recorder is a log that a test may look into.
-type recorder struct {
-	sync.Mutex
-	text strings.Builder
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	r.Lock()
-	defer r.Unlock()
-	return r.text.Write(b)
-}
-
-func (r *recorder) lines() int {
-	r.Lock()
-	defer r.Unlock()
-	return strings.Count(r.text.String(), "\n")
-}
-
-func (r *recorder) reset() {
-	r.Lock()
-	defer r.Unlock()
-	r.text.Reset()
 }

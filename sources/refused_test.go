@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/test/logtest"
 )
 
 // Whoever looks after the node must find in its log what senders were told,
@@ -34,13 +35,13 @@ func TestOneLineForEachRequestOfWhichSomethingWasRefused(t *testing.T) {
 		{"a batch with a bad event", batch, "[" + one + ",7]", (&took{}).handle, []string{"level=WARN", "JSON object"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			log := &recorder{}
-			address, stop := start(t, &HTTP{Log: logTo(log)}, test.handle)
+			log := &logtest.Log{}
+			address, stop := start(t, &HTTP{Log: log.Logger()}, test.handle)
 			heard := send1(t, client(t), "POST", "http://"+address, test.body, "Content-Type", test.mediaType)
 			if err := stop(); err != nil {
 				t.Fatal(err)
 			}
-			said := log.text.String()
+			said := log.String()
 			if lines := strings.Count(said, "a request was refused"); lines != min(len(test.want), 1) {
 				t.Fatalf("%d lines tell of a refusal:\n%s", lines, said)
 			}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/test/logtest"
 )
 
 // These tests are of senders who mean no good, or do as if.
@@ -269,9 +270,9 @@ func TestJunkIsNoRequest(t *testing.T) {
 }
 
 func TestASenderThatLeavesIsNoEvent(t *testing.T) {
-	var log recorder
+	var log logtest.Log
 	called := make(chan struct{}, 1)
-	address, stop := start(t, &HTTP{Log: logTo(&log)}, func(context.Context, ...*keg.Event) keg.Receipts {
+	address, stop := start(t, &HTTP{Log: log.Logger()}, func(context.Context, ...*keg.Event) keg.Receipts {
 		called <- struct{}{}
 		return keg.Receipts{{}}
 	})

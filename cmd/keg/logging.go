@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-
 	"sync"
 	"sync/atomic"
 	"time"

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kong/keg/kong/gateway/pluginserver"
+	"github.com/kong/keg/test/logtest"
 )
 
 // buildReport builds the plugin of testdata/go-report once.
@@ -139,7 +139,7 @@ func TestGoPDKPluginHearsTheRequest(t *testing.T) {
 }
 
 func TestGoPDKPluginChangesRequestAndAnswer(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Log
 	g := startReport(t, slog.New(slog.NewTextHandler(&log, nil)))
 	response, err := http.Get("http://" + g.proxy + "/pass/on")
 	if err != nil {
@@ -153,8 +153,8 @@ func TestGoPDKPluginChangesRequestAndAnswer(t *testing.T) {
 	if got := response.Header.Get("X-Upstream-Bytes"); !strings.HasSuffix(got, " <nil>") || strings.HasPrefix(got, "0 ") {
 		t.Errorf("x-upstream-bytes is %q", got)
 	}
-	log.await(t, "passing 1 on", 1)              // kong.log.warn
-	log.await(t, "logged upstream 200 <nil>", 1) // the standard error of the process
+	log.Await(t, "passing 1 on", 1)              // kong.log.warn
+	log.Await(t, "logged upstream 200 <nil>", 1) // the standard error of the process
 }
 
 func TestGoPDKPluginIsStartedAgain(t *testing.T) {
@@ -174,32 +174,5 @@ func TestGoPDKPluginIsStartedAgain(t *testing.T) {
 	g.awaitStatus(t, "/pass", http.StatusOK)
 	if after := pid(); after == before || after == "" {
 		t.Errorf("process %s is still there: %q", before, after)
-	}
-}
-
-// lockedBuffer is a log that a test reads while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lockedBuffer) await(t *testing.T, text string, times int) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); strings.Count(l.String(), text) < times; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log does not say %q %d times:\n%s", text, times, l)
-		}
 	}
 }

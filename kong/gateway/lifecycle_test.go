@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kong/keg/kong/gateway/pluginserver"
+	"github.com/kong/keg/test/logtest"
 )
 
 func anything(string, []byte, []byte) error { return nil }
@@ -174,7 +175,7 @@ func TestPluginThatDiesInAnEvent(t *testing.T) {
 	for _, number := range []string{"34", "36"} {
 		r := readRecording(t, number)
 		t.Run(r.name, func(t *testing.T) {
-			var log lockedBuffer
+			var log logtest.Log
 			s := newStage(t, probeConfig("n1"), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 			died := slices.IndexFunc(r.commands, func(c *command) bool { return c.died })
 			s.peer.play(&recording{commands: readRecording(t, "02").commands}, anything)
@@ -194,7 +195,7 @@ func TestPluginThatDiesInAnEvent(t *testing.T) {
 
 			// Every instance of the plugin was forgotten, that of /hello too. (The
 			// log phase of the failed request has failed as well by then.)
-			log.await(t, "plugin failed", 2)
+			log.Await(t, "plugin failed", 2)
 			revive()
 			s.peer.play(readRecording(t, "02"), anything)
 			s.send(s.curl("GET", "/hello/b", nil))

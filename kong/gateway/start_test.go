@@ -48,7 +48,7 @@ func start(t *testing.T, o Options) *started {
 		o.Prefix = t.TempDir()
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if o.Drain == 0 {
 		o.Drain = 5 * time.Second
@@ -94,14 +94,6 @@ func runnable(t *testing.T, o Options) (*Gateway, context.Context, context.Cance
 	<-g.Ready()
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return g, ctx, cancel, ended
-}
-
-// testWriter is the test's log.
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Logf("%s", p[:max(0, len(p)-1)])
-	return len(p), nil
 }
 
 // echo is the upstream of the recordings: it says what it was asked.

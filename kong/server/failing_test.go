@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/test/logtest"
 )
 
 func TestAFailingPluginIsAnsweredAndHarmsNobody(t *testing.T) {
@@ -32,8 +33,8 @@ func TestAFailingPluginIsAnsweredAndHarmsNobody(t *testing.T) {
 		}, "ask for 1 to 1000"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var log logged
-			socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{echo("p", test.access)}})
+			var log logtest.Log
+			socket := serve(t, server.Options{Log: log.Logger(), Plugins: []server.Plugin{echo("p", test.access)}})
 			k := newKong(t, dial(t, socket))
 			id := k.start("p", `{}`)
 
@@ -41,7 +42,7 @@ func TestAFailingPluginIsAnsweredAndHarmsNobody(t *testing.T) {
 			if answer.Status != 500 || !json.Valid(answer.Body) || strings.Contains(string(answer.Body), test.log) {
 				t.Errorf("the client hears %d %s", answer.Status, answer.Body)
 			}
-			if log.lines(test.log) != 1 {
+			if len(log.Lines(test.log)) != 1 {
 				t.Errorf("the log says\n%s", log.String())
 			}
 			if strings.Contains(test.log, "panic") && !strings.Contains(log.String(), "failing_test.go") {
@@ -54,8 +55,8 @@ func TestAFailingPluginIsAnsweredAndHarmsNobody(t *testing.T) {
 }
 
 func TestAPanicStormLeavesTheServerServing(t *testing.T) {
-	var log logged
-	socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{
+	var log logtest.Log
+	socket := serve(t, server.Options{Log: log.Logger(), Plugins: []server.Plugin{
 		echo("bad", func(context.Context, *server.Call) error { panic("again") }),
 		echo("good", func(context.Context, *server.Call) error { return nil }),
 	}})
@@ -74,7 +75,7 @@ func TestAPanicStormLeavesTheServerServing(t *testing.T) {
 	}
 	storm.Wait()
 	k.event(good, "access")
-	if n := log.lines("panic: again"); n != 1 {
+	if n := len(log.Lines("panic: again")); n != 1 {
 		t.Errorf("the same panic was logged %d times", n)
 	}
 }
@@ -92,18 +93,18 @@ func TestAStartThatFailsClosesTheConnectionAndSaysWhyOnce(t *testing.T) {
 		{"no instance at all", `{}`, "no instance", func(any) (server.Instance, error) { return nil, nil }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var log logged
+			var log logtest.Log
 			p := echo("p", nil)
 			if test.start != nil {
 				p.Start = test.start
 			}
-			socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{p}})
+			socket := serve(t, server.Options{Log: log.Logger(), Plugins: []server.Plugin{p}})
 			for range 3 {
 				if _, err := newKong(t, dial(t, socket)).call(startCommand("p", test.config)); !errors.Is(err, io.EOF) {
 					t.Errorf("want a closed connection: %v", err)
 				}
 			}
-			if log.lines(test.log) != 1 || log.lines("s3cret") != 0 {
+			if len(log.Lines(test.log)) != 1 || len(log.Lines("s3cret")) != 0 {
 				t.Errorf("the log says\n%s", log.String())
 			}
 		})
@@ -111,14 +112,14 @@ func TestAStartThatFailsClosesTheConnectionAndSaysWhyOnce(t *testing.T) {
 }
 
 func TestTwoPluginsWithTheSameFailureAreBothHeardOf(t *testing.T) {
-	var log logged
+	var log logtest.Log
 	fail := func(context.Context, *server.Call) error { return errors.New("away") }
-	socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{echo("a", fail), echo("b", fail)}})
+	socket := serve(t, server.Options{Log: log.Logger(), Plugins: []server.Plugin{echo("a", fail), echo("b", fail)}})
 	for _, name := range []string{"a", "b", "a", "b"} {
 		k := newKong(t, dial(t, socket))
 		k.exit(k.start(name, `{}`), "access")
 	}
-	if log.lines("plugin=a") != 1 || log.lines("plugin=b") != 1 {
+	if len(log.Lines("plugin=a")) != 1 || len(log.Lines("plugin=b")) != 1 {
 		t.Errorf("the log says\n%s", log.String())
 	}
 }
@@ -165,8 +166,8 @@ func TestACallIsOfNoUseAfterItsPhase(t *testing.T) {
 
 func TestNothingIsAskedAfterAnExit(t *testing.T) {
 	errs := make(chan error, 4)
-	var log logged
-	socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{echo("p", func(_ context.Context, c *server.Call) error {
+	var log logtest.Log
+	socket := serve(t, server.Options{Log: log.Logger(), Plugins: []server.Plugin{echo("p", func(_ context.Context, c *server.Call) error {
 		if err := c.Exit(200, nil, nil); err != nil {
 			return err
 		}

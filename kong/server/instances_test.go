@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/test/logtest"
 )
 
 // counted is a plugin that counts its instances.
@@ -55,8 +56,8 @@ func (i *countedInstance) Close() error {
 
 func TestTenThousandInstancesLeaveNothingBehind(t *testing.T) {
 	var c counted
-	var log logged
-	socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{c.plugin()}})
+	var log logtest.Log
+	socket := serve(t, server.Options{Log: log.Logger(), Plugins: []server.Plugin{c.plugin()}})
 	goroutines := runtime.NumGoroutine()
 	ids := make(map[int32]bool)
 	var mu sync.Mutex

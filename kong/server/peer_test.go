@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/test/logtest"
 )
 
 func nothing(context.Context, *server.Call) error { return nil }
@@ -183,9 +184,9 @@ func TestAnAnswerOverTheLimitLeavesTheOthersReadable(t *testing.T) {
 }
 
 func TestTheConnectionBreaksInTheMiddleOfAnEvent(t *testing.T) {
-	var log logged
+	var log logtest.Log
 	seen := make(chan error, 1)
-	socket := serve(t, server.Options{Log: log.logger(), Plugins: []server.Plugin{echo("p", func(_ context.Context, c *server.Call) error {
+	socket := serve(t, server.Options{Log: log.Logger(), Plugins: []server.Plugin{echo("p", func(_ context.Context, c *server.Call) error {
 		b := c.Batch()
 		b.Method()
 		b.Headers(10)
@@ -207,7 +208,7 @@ func TestTheConnectionBreaksInTheMiddleOfAnEvent(t *testing.T) {
 	if err := <-seen; err == nil {
 		t.Error("Do saw nothing of it")
 	}
-	eventually(t, "the break is logged", func() bool { return log.lines("broke in the middle") == 1 })
+	eventually(t, "the break is logged", func() bool { return len(log.Lines("broke in the middle")) == 1 })
 }
 
 func TestBodies(t *testing.T) {

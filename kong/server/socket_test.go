@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/test/logtest"
 )
 
 func TestTheSocketIsForItsOwnerOnly(t *testing.T) {
@@ -99,13 +100,13 @@ func TestTheLongestPathWorks(t *testing.T) {
 
 func TestANewServerTakesThePathOverAndTheOldOneLeavesItAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	var log logged
+	var log logtest.Log
 	older := start(t, server.Options{Socket: path, Plugins: []server.Plugin{echo("old", nothing)}})
 	kept := newKong(t, dial(t, path))
 	id := kept.start("old", `{}`)
 
-	serve(t, server.Options{Socket: path, Log: log.logger(), Plugins: []server.Plugin{echo("new", nothing)}})
-	if log.lines("taking the plugin socket over") != 1 {
+	serve(t, server.Options{Socket: path, Log: log.Logger(), Plugins: []server.Plugin{echo("new", nothing)}})
+	if len(log.Lines("taking the plugin socket over")) != 1 {
 		t.Errorf("the log says %s", log.String())
 	}
 	kept.event(id, "access") // on the old one, which goes on for those who are connected
