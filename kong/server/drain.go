@@ -37,7 +37,6 @@ func (c *conn) hangUp() {
 // drain waits for the events: first for their own end, then for that of their
 // contexts, then not at all.
 func (s *Server) drain(cancelEvents context.CancelFunc) error {
-	_ = s.socket.Close()
 	ended := make(chan struct{})
 	go func() {
 		s.served.Wait()

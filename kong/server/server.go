@@ -74,11 +74,12 @@ type Server struct {
 	failures  *failures
 	made      time.Time
 
-	mu     sync.Mutex
-	socket *socket
-	conns  map[*conn]struct{}
-	stop   bool
-	served sync.WaitGroup
+	mu       sync.Mutex
+	socket   *socket
+	tookOver bool
+	conns    map[*conn]struct{}
+	stop     bool
+	served   sync.WaitGroup
 }
 
 // sayAgain is how often the same failure is logged.
@@ -124,14 +125,24 @@ func (s *Server) Listen() error {
 	if err != nil {
 		return err
 	}
-	s.socket = socket
+	s.socket, s.tookOver = socket, socket.took
 	return nil
 }
 
+// TookOver reports whether another process listened on the socket when
+// [Server.Listen] took it: while Kong reloads, the plugin server that this one
+// replaces, which holds what else it listens on until it has ended.
+func (s *Server) TookOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tookOver
+}
+
 // Serve takes the socket, unless [Server.Listen] has, and serves until ctx
-// ends or the socket fails. Then it accepts nothing more, lets the events that
-// run end within [Options.Drain], and closes every connection and instance. It
-// returns nil where all events had ended by then. A server serves once.
+// ends; a path that leads to nobody any more it takes again. Then it accepts
+// nothing more, lets the events that run end within [Options.Drain], and closes
+// every connection and instance. It returns nil where all events had ended by
+// then. A server serves once.
 func (s *Server) Serve(ctx context.Context) error {
 	if err := s.Listen(); err != nil {
 		return err
@@ -142,19 +153,21 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stopIdle()
 
 	var accepting sync.WaitGroup
-	accepting.Go(func() { s.accept(events) })
-	<-ctx.Done()
+	first := s.socket
+	accepting.Go(func() { s.accept(events, first) })
+	s.guard(ctx, events, &accepting)
 	s.stopAccepting()
 	accepting.Wait()
 	return s.drain(cancel)
 }
 
-// accept takes connections until the socket is closed.
-func (s *Server) accept(events context.Context) {
+// accept takes connections until the socket is retired, and closes it.
+func (s *Server) accept(events context.Context, from *socket) {
+	defer func() { _ = from.Close() }()
 	const most = time.Second
 	pause := time.Duration(0)
 	for {
-		peer, err := s.socket.AcceptUnix()
+		peer, err := from.AcceptUnix()
 		switch {
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return

@@ -18,6 +18,8 @@ type socket struct {
 	*net.UnixListener
 	path string
 	file fs.FileInfo // as it was when it was ours
+	// took: another process listened on the path before.
+	took bool
 	log  *slog.Logger
 }
 
@@ -36,6 +38,7 @@ func listen(path string, mode fs.FileMode, log *slog.Logger) (*socket, error) {
 	if len(path) > longestPath {
 		return nil, fmt.Errorf("the plugin socket's path is %d bytes long and a socket's can be no longer than %d: %s", len(path), longestPath, path)
 	}
+	took := false
 	before, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,7 +47,7 @@ func listen(path string, mode fs.FileMode, log *slog.Logger) (*socket, error) {
 	case before.Mode().Type() != fs.ModeSocket:
 		return nil, fmt.Errorf("the plugin socket: %s is there and is no socket; move it away or choose another path", path)
 	default:
-		if answers(path) {
+		if took = answers(path); took {
 			log.Info("taking the plugin socket over from the process that listens on it", "socket", path)
 		}
 	}
@@ -58,7 +61,7 @@ func listen(path string, mode fs.FileMode, log *slog.Logger) (*socket, error) {
 		return nil, fmt.Errorf("the plugin socket: %w", err)
 	}
 	log.Info("listening for Kong", "socket", path)
-	return &socket{listener, path, file, log}, nil
+	return &socket{listener, path, file, took, log}, nil
 }
 
 // bind listens beside the path, where nobody connects yet, and renames the
@@ -100,11 +103,17 @@ func answers(path string) bool {
 	return true
 }
 
+// isOurs reports whether the path still leads to this socket.
+func (s *socket) isOurs() bool {
+	file, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(file, s.file)
+}
+
 // retire removes the socket's file, unless a later process has put its own
 // there, and lets the listener go on for the moment that those who have
 // connected already need to be accepted.
 func (s *socket) retire() {
-	if file, err := os.Lstat(s.path); err == nil && os.SameFile(file, s.file) {
+	if s.isOurs() {
 		if err := os.Remove(s.path); err != nil {
 			s.log.Warn("the plugin socket could not be removed", "error", err)
 		}
