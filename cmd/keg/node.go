@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/cloudevents"
@@ -97,15 +99,35 @@ func (n *node) run(ctx context.Context) error {
 		return nil
 	})
 	for _, s := range n.sources {
-		ways.Go(func() error {
-			if err := s.Run(ctx, s.handle); err != nil {
-				return fmt.Errorf("source %s: %w", s.spec, err)
-			}
-			return nil
-		})
+		ways.Go(func() error { return n.runSource(ctx, s) })
 	}
 	err := ways.Wait()
 	return errors.Join(err, n.close())
+}
+
+// runSource runs one source until ctx ends. An address that is in use fails it,
+// but for that of the keg that this one replaces: while Kong reloads, both run,
+// and the one before holds its addresses until it has ended.
+func (n *node) runSource(ctx context.Context, s source) error {
+	waits := rate.Sometimes{Interval: time.Minute}
+	for {
+		err := s.Run(ctx, s.handle)
+		switch {
+		case err == nil:
+			return nil
+		case !n.server.TookOver() || !errors.Is(err, syscall.EADDRINUSE):
+			return fmt.Errorf("source %s: %w", s.spec, err)
+		}
+		waits.Do(func() {
+			n.log.Warn("a source waits for its address, which the keg serve before this one still holds; "+
+				"if Kong is not reloading, two are running: stop one, or give it another --socket and address", "source", s.spec.String())
+		})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // close gives everything back, within drainTime.
