@@ -2,7 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -21,15 +25,15 @@ func (s *Server) guard(ctx, events context.Context, accepting *sync.WaitGroup) {
 			return
 		case <-ticks.C:
 		}
-		if s.socket.isOurs() || answers(s.options.Socket) {
+		if s.socket.isOurs() || !abandoned(s.options.Socket) {
 			continue
 		}
-		s.log.Warn("nobody listens on the plugin socket any more: taking it again", "socket", s.options.Socket)
 		again, err := listen(s.options.Socket, s.options.SocketMode, s.log)
 		if err != nil {
 			s.failures.log(s.log, "", "the plugin socket cannot be taken again for now", err)
 			continue
 		}
+		s.log.Warn("nobody listened on the plugin socket any more: taken again", "socket", s.options.Socket)
 		s.mu.Lock()
 		lost := s.socket
 		s.socket = again
@@ -37,4 +41,14 @@ func (s *Server) guard(ctx, events context.Context, accepting *sync.WaitGroup) {
 		lost.retire()
 		accepting.Go(func() { s.accept(events, again) })
 	}
+}
+
+// abandoned reports whether nobody listens on the path for sure. A process that
+// is too busy to be connected to does listen.
+func abandoned(path string) bool {
+	peer, err := net.DialTimeout("unix", path, guardEvery)
+	if err == nil {
+		_ = peer.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }

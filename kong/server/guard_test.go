@@ -72,7 +72,7 @@ func TestASocketThatALaterServerHasIsLeftToIt(t *testing.T) {
 	if err != nil || !os.SameFile(before, after) {
 		t.Errorf("the file was changed: %v", err)
 	}
-	if n := len(log.Lines("taking it again")); n != 0 {
+	if n := len(log.Lines("taken again")); n != 0 {
 		t.Errorf("the log says %s", &log)
 	}
 	if n := len(later.Lines("level=WARN")) + len(later.Lines("level=ERROR")); n != 0 {
