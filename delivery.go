@@ -22,11 +22,11 @@ type Sink interface {
 
 // Source is a place that events come from.
 type Source interface {
-	// Run hands every event that arrives to handle, and tells the sender that it
-	// may forget an event only when handle has said so. It blocks until ctx ends
-	// (nil) or it cannot go on (an error); a peer that is away is no reason to
-	// return. It returns after the last call of handle has.
-	Run(ctx context.Context, handle Handler) error
+	// Run hands every event that arrives to in, and tells the sender that it may
+	// forget an event only when in has said so. It blocks until ctx ends (nil) or
+	// it cannot go on (an error); a peer that is away is no reason to return. It
+	// returns after the last call of in's methods has.
+	Run(ctx context.Context, in Intake) error
 }
 
 // Handler takes events in, blocks until what the entry promises has happened to
@@ -55,8 +55,12 @@ type Receipt struct {
 	Routes []string
 	// Ack is the promise that holds where Err is nil.
 	Ack Ack
-	// Deliveries are the attempts made before the answer; empty under AckNone.
+	// Deliveries are the attempts made before the answer; empty under AckStored
+	// and AckNone.
 	Deliveries []Delivery
+	// Duplicate tells that an event of the same source and id was stored within
+	// the entry's window, so that this one was not.
+	Duplicate bool
 	// Err is nil where the sender may forget the event; otherwise the event is
 	// still the sender's.
 	Err error

@@ -7,8 +7,9 @@ import (
 )
 
 // An error says by its type what to do next. A sink's error is permanent
-// ([Permanent]), says when to come back ([RetryAfter]), or, being neither, is
-// transient: the same attempt may succeed later. The rest are the refusals that
+// ([Permanent]), says when to come back ([RetryAfter]), tells of an outage
+// ([Unreachable]), or, being none of these, is transient: the same attempt may
+// succeed later. The rest are the refusals that
 // a sender hears, one type for each answer of the delivery contract.
 
 // Permanent marks err as final: no later attempt can succeed.
@@ -49,6 +50,22 @@ type retryAfterError struct {
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
 
+// Unreachable marks err as an outage: nothing was sent, because the destination
+// could not be reached at all (refused, no such host, no broker). Such an
+// attempt says nothing of the event, and is not counted against it.
+func Unreachable(err error) error { return &unreachableError{err} }
+
+// IsUnreachable reports whether err, or one that it wraps, is an outage.
+func IsUnreachable(err error) bool {
+	var u *unreachableError
+	return errors.As(err, &u)
+}
+
+type unreachableError struct{ err error }
+
+func (e *unreachableError) Error() string { return e.err.Error() }
+func (e *unreachableError) Unwrap() error { return e.err }
+
 // InvalidError: what was sent is no legal event, and only its sender can mend
 // it. Answered 400.
 type InvalidError struct {
@@ -87,6 +104,28 @@ func (e *UnsupportedError) Error() string { return e.Problem }
 type UnroutedError struct{}
 
 func (*UnroutedError) Error() string { return "no route takes this event" }
+
+// SchemaError: the event's data breaks the schema of a route that says
+// `on_violation: reject`. Answered 422.
+type SchemaError struct {
+	Route string
+	// Pointer is the JSON pointer (RFC 6901) of the value at fault; "" is the
+	// whole data.
+	Pointer string
+	Problem string
+}
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("the data breaks the schema of route %q at %q: %s", e.Route, e.Pointer, e.Problem)
+}
+
+// LoopError: the event has come through KEG so often that its routes must lead
+// in a circle. Answered 508.
+type LoopError struct{ Hops int }
+
+func (e *LoopError) Error() string {
+	return fmt.Sprintf("the event has passed KEG %d times: its routes lead in a circle", e.Hops)
+}
 
 // BusyError: too much is in flight already; nothing of the event was kept.
 // Answered 503 with Retry-After.

@@ -81,6 +81,8 @@ func judgeError(err error) verdict {
 		tooLarge    *keg.TooLargeError
 		unsupported *keg.UnsupportedError
 		unrouted    *keg.UnroutedError
+		schema      *keg.SchemaError
+		loop        *keg.LoopError
 		busy        *keg.BusyError
 	)
 	switch {
@@ -94,6 +96,10 @@ func judgeError(err error) verdict {
 		return verdict{status: http.StatusBadRequest, detail: problems(err)}
 	case errors.As(err, &unrouted):
 		return verdict{status: http.StatusUnprocessableEntity, detail: unrouted.Error()}
+	case errors.As(err, &schema):
+		return verdict{status: http.StatusUnprocessableEntity, detail: schema.Error()}
+	case errors.As(err, &loop):
+		return verdict{status: http.StatusLoopDetected, detail: loop.Error()}
 	case isLate(err):
 		return verdict{status: http.StatusGatewayTimeout, detail: "it was not done in time; the event may have been delivered nevertheless"}
 	case errors.Is(err, context.Canceled):

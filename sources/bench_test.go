@@ -21,9 +21,9 @@ func BenchmarkHTTP(b *testing.B) {
 	s.Ready = func(a net.Addr) { address <- a.String() }
 	ended := make(chan error, 1)
 	go func() {
-		ended <- s.Run(ctx, func(_ context.Context, events ...*keg.Event) keg.Receipts {
+		ended <- s.Run(ctx, intake(func(_ context.Context, events ...*keg.Event) keg.Receipts {
 			return keg.Receipts{{ID: events[0].ID, Routes: []string{"all"}, Ack: keg.AckDelivered}}
-		})
+		}))
 	}()
 	url := "http://" + <-address
 	body := []byte(`{"event_type":"order.created","event_source":"shop","filler":"` + strings.Repeat("x", 950) + `"}`)

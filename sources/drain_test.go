@@ -103,7 +103,7 @@ func TestAnIdleConnectionDoesNotHoldUpTheEnd(t *testing.T) {
 
 func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
 	address := run(t, &HTTP{}, (&took{}).handle)
-	err := (&HTTP{Listen: address}).Run(t.Context(), (&took{}).handle)
+	err := (&HTTP{Listen: address}).Run(t.Context(), intake((&took{}).handle))
 	if err == nil || !strings.Contains(err.Error(), address) {
 		t.Errorf("got %v", err)
 	}
@@ -115,7 +115,7 @@ func TestWithoutAHostNobodyElseCanReachIt(t *testing.T) {
 	s.Ready = func(a net.Addr) { ready <- a }
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, (&took{}).handle) }()
+	go func() { ended <- s.Run(ctx, intake((&took{}).handle)) }()
 	if a := <-ready; !a.(*net.TCPAddr).IP.IsLoopback() {
 		t.Errorf("it listens on %v", a)
 	}
@@ -142,7 +142,7 @@ func TestASpecIsReadyWhereItListens(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	var k took
-	go func() { ended <- source.Run(ctx, k.handle) }()
+	go func() { ended <- source.Run(ctx, intake(k.handle)) }()
 	l := <-ready
 	if l.spec.String() != "http://127.0.0.1:0" {
 		t.Errorf("spec %v", l.spec)

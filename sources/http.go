@@ -55,7 +55,7 @@ const (
 
 // Run listens until ctx ends. Then it takes no new requests, and returns when
 // those under way are answered; after DrainTimeout their contexts end.
-func (s *HTTP) Run(ctx context.Context, handle keg.Handler) error {
+func (s *HTTP) Run(ctx context.Context, in keg.Intake) error {
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *HTTP) Run(ctx context.Context, handle keg.Handler) error {
 	// Requests outlive ctx, since to drain is to finish them.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	e := &entry{handle: handle, events: s.Events, log: s.log(), buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20))}
+	e := &entry{handle: in.Publish, events: s.Events, log: s.log(), buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20))}
 	server := s.server(requests, e)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

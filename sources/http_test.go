@@ -66,7 +66,7 @@ func start(t *testing.T, s *HTTP, handle keg.Handler) (address string, stop func
 	s.Ready = func(a net.Addr) { ready <- a }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, handle) }()
+	go func() { ended <- s.Run(ctx, intake(handle)) }()
 	select {
 	case a := <-ready:
 		return a.String(), func() error { cancel(); return <-ended }

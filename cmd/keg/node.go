@@ -41,7 +41,7 @@ type node struct {
 type source struct {
 	spec sources.Spec
 	keg.Source
-	handle keg.Handler
+	port *hub.Port
 }
 
 // newNode wires a node and dials nothing. observe, which may be nil, is called for
@@ -62,7 +62,7 @@ func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening 
 		if err != nil {
 			return nil, misuse(err)
 		}
-		n.sources = append(n.sources, source{spec, s, port.Publish})
+		n.sources = append(n.sources, source{spec, s, port})
 	}
 	var err error
 	n.server, err = server.New(server.Options{
@@ -111,7 +111,7 @@ func (n *node) run(ctx context.Context) error {
 func (n *node) runSource(ctx context.Context, s source) error {
 	waits := rate.Sometimes{Interval: time.Minute}
 	for {
-		err := s.Run(ctx, s.handle)
+		err := s.Run(ctx, s.port)
 		switch {
 		case err == nil:
 			return nil
