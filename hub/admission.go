@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/attempt"
 )
 
 // busyAfter is what a sender is told to wait when too much is in flight. It is
@@ -27,6 +28,7 @@ type admission struct {
 // all routes and ports that send there.
 type lane struct {
 	deliveries, bytes atomic.Int64
+	breaker           attempt.Breaker
 	label             string
 	users             int // outlets; guarded by Hub.mu
 }
@@ -69,19 +71,4 @@ func (a *admission) free(l *lane, size int64) {
 	a.bytes.Add(-size)
 	l.deliveries.Add(-1)
 	l.bytes.Add(-size)
-}
-
-// weight is about how many bytes e keeps alive.
-func weight(e *keg.Event) int64 {
-	n := 256 + len(e.Data) + len(e.ID) + len(e.Source) + len(e.Type) + len(e.Subject)
-	for name, value := range e.Extensions {
-		n += len(name) + len(value)
-	}
-	for name, values := range e.Headers {
-		n += len(name)
-		for _, value := range values {
-			n += len(value)
-		}
-	}
-	return int64(n)
 }

@@ -112,14 +112,3 @@ func TestAdmissionNeverAdmitsTooMany(t *testing.T) {
 		t.Errorf("%d deliveries and %d bytes are left", n, b)
 	}
 }
-
-func TestWeightCountsAllThatAStrangerChooses(t *testing.T) {
-	small := weight(&keg.Event{})
-	big := weight(&keg.Event{
-		ID: "12345", Data: make([]byte, 1000),
-		Extensions: map[string]string{"ab": "cd"}, Headers: keg.Headers{"x": {"12", "34"}},
-	})
-	if big-small != 5+1000+4+5 {
-		t.Errorf("%d", big-small)
-	}
-}

@@ -2,25 +2,56 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/attempt"
+	"github.com/kong/keg/outbox"
 )
 
-// outlet is one destination of one route, opened.
+// outlet is one destination of one route, opened. It is an [outbox.Outlet].
 type outlet struct {
-	route       string // "" for a destination of `unmatched`
+	queue       outbox.Queue // what is owed here is stored under
+	route       string       // "" for a destination of `unmatched`
 	destination *keg.Destination
 	sink        keg.Sink
 	lane        *lane
 	deadLetter  *outlet // nil where the route has none
+	wiring      *wiring
+	ordered     bool
+	watch       Watch // nil: nobody
 }
 
-// attempt is one Send within the destination's own time. A panic of the sink
+var _ outbox.Outlet = (*outlet)(nil)
+
+// Label is the destination's, free of secrets.
+func (o *outlet) Label() string { return o.lane.label }
+
+// Retry says how often and how long it is tried.
+func (o *outlet) Retry() keg.Retry { return o.destination.Retry }
+
+// Timeout bounds one attempt.
+func (o *outlet) Timeout() time.Duration { return o.destination.Timeout }
+
+// Width is how many attempts may be under way at once.
+func (o *outlet) Width() int { return width }
+
+// width is how many attempts at stored deliveries one destination of one route
+// gets at once.
+const width = 256
+
+// Breaker is shared by all outlets that lead to the same place.
+func (o *outlet) Breaker() *attempt.Breaker { return &o.lane.breaker }
+
+// Leave ends a use that [Hub.Outlet] began.
+func (o *outlet) Leave() { o.wiring.leave() }
+
+// Attempt is one Send within the destination's own time. A panic of the sink
 // comes back as an error.
-func (o *outlet) attempt(ctx context.Context, e *keg.Event) (err error) {
+func (o *outlet) Attempt(ctx context.Context, e *keg.Event) (err error) {
 	if limit := o.destination.Timeout; limit > 0 {
 		if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > limit {
 			var cancel context.CancelFunc
@@ -34,6 +65,30 @@ func (o *outlet) attempt(ctx context.Context, e *keg.Event) (err error) {
 		}
 	}()
 	return o.sink.Send(ctx, e)
+}
+
+// IsFault reports whether err is a panic, and logs it.
+func (o *outlet) IsFault(err error) bool {
+	fault, ok := errors.AsType[*PanicError](err)
+	if ok {
+		o.wiring.hub.panicked(place(o.route, o.destination), "", fault)
+	}
+	return ok
+}
+
+// Bury is what a dead letter owes to the route's dead-letter destination.
+func (o *outlet) Bury(dead *keg.DeadLetter) *outbox.Entry {
+	if o.deadLetter == nil {
+		return nil
+	}
+	return &outbox.Entry{Event: withStory(dead), Owed: []*outbox.Owed{{Queue: o.deadLetter.queue}}}
+}
+
+// attempted tells whoever watches.
+func (o *outlet) attempted(took time.Duration, err error) {
+	if o.watch != nil {
+		o.watch.Attempted(o.queue, o.lane.label, took, err)
+	}
 }
 
 // PanicError is a fault of KEG itself, met while it worked on one event. Its

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/router"
 )
 
@@ -13,10 +14,15 @@ import (
 // its gate, so that sinks close after the last event that knew the table.
 type wiring struct {
 	gate
+	hub       *Hub
+	scope     string
 	table     *router.Table
 	paths     map[*router.Route]*path
 	unmatched path
 	reject    bool
+	// byQueue finds the outlet that what is stored is owed to.
+	byQueue map[outbox.Queue]*outlet
+	ordered bool // some route is
 
 	outlets []*outlet // all of them, dead-letter destinations too
 	retire  func() <-chan struct{}
@@ -30,10 +36,11 @@ type path struct {
 
 // wire opens a sink for each destination of table. It opens all or none, and
 // reports every destination that cannot be opened. h.mu is held.
-func (h *Hub) wire(table *router.Table) (*wiring, error) {
-	w := &wiring{table: table, paths: make(map[*router.Route]*path, len(table.Routes()))}
+func (h *Hub) wire(table *router.Table, scope string) (*wiring, error) {
+	w := &wiring{hub: h, scope: scope, table: table,
+		paths: make(map[*router.Route]*path, len(table.Routes())), byQueue: make(map[outbox.Queue]*outlet, len(table.Routes()))}
 	var errs []error
-	open := func(route string, d *keg.Destination) *outlet {
+	open := func(route string, d *keg.Destination, deadLetter bool) *outlet {
 		sink, err := h.sinks.Open(d)
 		if err != nil {
 			for _, err := range keg.Problems(err) {
@@ -41,8 +48,12 @@ func (h *Hub) wire(table *router.Table) (*wiring, error) {
 			}
 			return &outlet{}
 		}
-		o := &outlet{route: route, destination: d, sink: sink, lane: h.lane(d)}
+		o := &outlet{
+			queue: outbox.Queue{Scope: scope, Route: route, Destination: d.Name, DeadLetter: deadLetter},
+			route: route, destination: d, sink: sink, lane: h.lane(d), wiring: w, watch: h.watch,
+		}
 		w.outlets = append(w.outlets, o)
+		w.byQueue[o.queue] = o
 		return o
 	}
 	for _, r := range table.Routes() {
@@ -52,19 +63,20 @@ func (h *Hub) wire(table *router.Table) (*wiring, error) {
 		p := &path{routes: []string{r.Name}}
 		var dead *outlet
 		if r.DeadLetter != nil {
-			dead = open(r.Name, r.DeadLetter)
+			dead = open(r.Name, r.DeadLetter, true)
 		}
 		for _, d := range r.Destinations {
-			o := open(r.Name, d)
-			o.deadLetter = dead
+			o := open(r.Name, d, false)
+			o.deadLetter, o.ordered = dead, r.Ordered
 			p.outlets = append(p.outlets, o)
 		}
 		w.paths[r] = p
+		w.ordered = w.ordered || r.Ordered
 	}
 	unmatched := table.Unmatched()
 	w.reject = unmatched.Reject
 	for _, d := range unmatched.Destinations {
-		w.unmatched.outlets = append(w.unmatched.outlets, open("", d))
+		w.unmatched.outlets = append(w.unmatched.outlets, open("", d, false))
 	}
 	w.retire = sync.OnceValue(func() <-chan struct{} { return h.retire(w) })
 	h.wirings[w] = struct{}{}
@@ -138,15 +150,17 @@ func (h *Hub) leaveLane(o *outlet) {
 	}
 }
 
-// acknowledged refuses a table with destinations that cannot keep what
-// [keg.AckDelivered] promises. A dead letter that nobody acknowledges would be
-// such a promise too.
-func acknowledged(table *router.Table) error {
+// acknowledged refuses a table with destinations that cannot keep what an entry
+// promises. A dead letter that nobody acknowledges would be such a promise too.
+func acknowledged(table *router.Table, ack keg.Ack) error {
+	if ack == keg.AckNone {
+		return nil
+	}
 	var errs []error
 	check := func(route string, d *keg.Destination) {
 		if d != nil && !d.Settings.Acknowledges() {
-			errs = append(errs, fmt.Errorf("%s: it does not acknowledge what it takes, so `ack: delivered` cannot be kept; "+
-				"let it acknowledge (Kafka: acks all or leader; MQTT: qos 1 or 2), or use `ack: none`", place(route, d)))
+			errs = append(errs, fmt.Errorf("%s: it does not acknowledge what it takes, so `ack: %s` cannot be kept; "+
+				"let it acknowledge (Kafka: acks all or leader; MQTT: qos 1 or 2), or use `ack: none`", place(route, d), ack))
 		}
 	}
 	for _, r := range table.Routes() {

@@ -141,7 +141,7 @@ routes:
 			t.Errorf("%d %s", status, answer)
 		}
 		story := headersOf(orders.next(t))
-		if story["ce_id"] != "e-2" || story["keg_dlq_reason"] != "attempts-spent" || story["keg_dlq_route"] != "dead" || story["keg_dlq_attempts"] != "1" {
+		if story["ce_id"] != "e-2" || story["keg_dlq_reason"] != "exhausted" || story["keg_dlq_route"] != "dead" || story["keg_dlq_attempts"] != "1" {
 			t.Errorf("%v", story)
 		}
 	})

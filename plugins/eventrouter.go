@@ -43,7 +43,7 @@ func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) 
 	port := hub.PortOptions{
 		Name: eventRouterName, Table: table, Ack: keg.Ack(c.Ack), Timeout: timeout, ForwardHeaders: c.ForwardHeaders,
 	}
-	if err := errors.Join(err, below("config.", port.Validate()), c.eventProblems()); err != nil {
+	if err := errors.Join(err, below("config.", o.Hub.Validate(port)), c.eventProblems()); err != nil {
 		return nil, err
 	}
 	opened, err := o.Hub.Open(port)

@@ -66,6 +66,8 @@ type Route struct {
 	DeadLetter *keg.Destination
 	// Final routes, once taken, are the last that are looked at.
 	Final bool
+	// Ordered routes keep the order of events that share a key.
+	Ordered bool
 	// Line is where the text has the route.
 	Line int
 
