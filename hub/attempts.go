@@ -57,7 +57,7 @@ func try(ctx context.Context, o *outlet, e *keg.Event) outcome {
 		err := o.Attempt(ctx, e)
 		took := time.Since(out.last)
 		breaker.Leave(pass, attempt.Judge(err, took, o.Timeout()), err)
-		o.attempted(took, err)
+		o.attempted(e, took, err)
 		if err == nil {
 			out.err, out.ending = nil, taken
 			return out

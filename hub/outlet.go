@@ -85,9 +85,9 @@ func (o *outlet) Bury(dead *keg.DeadLetter) *outbox.Entry {
 }
 
 // attempted tells whoever watches.
-func (o *outlet) attempted(took time.Duration, err error) {
+func (o *outlet) attempted(e *keg.Event, took time.Duration, err error) {
 	if o.watch != nil {
-		o.watch.Attempted(o.queue, o.lane.label, took, err)
+		o.watch.Attempted(o.queue, o.lane.label, e, took, err)
 	}
 }
 

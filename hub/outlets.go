@@ -110,10 +110,10 @@ func (h *Hub) dispatchWatch() outbox.Observer { return storedWatch{h} }
 
 type storedWatch struct{ hub *Hub }
 
-func (w storedWatch) Attempted(q outbox.Queue, label string, took time.Duration, err error) {
+func (w storedWatch) Attempted(q outbox.Queue, label string, e *keg.Event, took time.Duration, err error) {
 	w.hub.stats.attempts.Add(1)
 	if w.hub.watch != nil {
-		w.hub.watch.Attempted(q, label, took, err)
+		w.hub.watch.Attempted(q, label, e, took, err)
 	}
 }
 

@@ -47,7 +47,7 @@ func (d *Dispatcher) deliver(l *lane, x *Delivery) {
 	result := attempt.Judge(err, took, out.Timeout())
 	away := breaker.Leave(pass, result, err)
 	if d.observer != nil {
-		d.observer.Attempted(l.queue, out.Label(), took, err)
+		d.observer.Attempted(l.queue, out.Label(), x.Event, took, err)
 	}
 	if err == nil {
 		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Done})

@@ -53,11 +53,11 @@ type Outlet interface {
 	Leave()
 }
 
-// Observer is told what becomes of stored deliveries, by many goroutines at
-// once. It must not block.
+// Observer is told what becomes of deliveries, by many goroutines at once. It
+// must not block, and keeps nothing of an event.
 type Observer interface {
-	// Attempted is called after each attempt.
-	Attempted(q Queue, label string, took time.Duration, err error)
+	// Attempted is called after each attempt at e.
+	Attempted(q Queue, label string, e *keg.Event, took time.Duration, err error)
 	// Settled is called when a hold has ended in the store. Label is "" where the
 	// queue had no outlet, reason is that of a Dead, and age the time since the
 	// delivery was accepted.
