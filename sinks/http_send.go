@@ -45,7 +45,7 @@ func openHTTP(p *Pool, d *keg.Destination) (keg.Sink, error) {
 			return nil, &keg.FieldError{Path: "signing.secret", Problem: err.Error()}
 		}
 	}
-	secured, err := settings.TLS.read("tls")
+	secured, err := settings.TLS.Read("tls")
 	if err != nil {
 		return nil, err
 	}

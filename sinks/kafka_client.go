@@ -8,6 +8,8 @@ import (
 
 	"github.com/IBM/sarama"
 	metrics "github.com/rcrowley/go-metrics"
+
+	"github.com/kong/keg/clients"
 )
 
 var kafkaAcks = map[string]sarama.RequiredAcks{
@@ -38,7 +40,7 @@ type cluster struct {
 	clientID        string
 	maxMessageBytes int
 	tls             credentials
-	login           login
+	login           clients.Login
 }
 
 func (k *Kafka) cluster(tls credentials) cluster {
@@ -52,13 +54,13 @@ func (k *Kafka) cluster(tls credentials) cluster {
 		clientID:        k.ClientID,
 		maxMessageBytes: k.MaxMessageBytes,
 		tls:             tls,
-		login:           k.SASL.login(),
+		login:           k.SASL.Login(),
 	}
 }
 
 // config is sarama's view of the cluster. What differs from its defaults does
 // for a reason that was paid for.
-func (c cluster) config(w *wire) *sarama.Config {
+func (c cluster) config(w *clients.Wire) *sarama.Config {
 	config := sarama.NewConfig()
 	config.ClientID = c.clientID
 	config.Metadata.Full = false // only the topics that are sent to
@@ -68,10 +70,10 @@ func (c cluster) config(w *wire) *sarama.Config {
 	config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, w
 	config.Net.ReadTimeout = 15 * time.Second // more than Producer.Timeout, which the broker may use up
 	config.Net.WriteTimeout = 10 * time.Second
-	if tls := c.tls.config(); tls != nil {
+	if tls := c.tls.Config(); tls != nil {
 		config.Net.TLS.Enable, config.Net.TLS.Config = true, tls
 	}
-	c.login.apply(w.ctx, config)
+	c.login.Apply(w.Context(), config)
 
 	p := &config.Producer
 	p.RequiredAcks = c.acks
@@ -102,16 +104,16 @@ func (c cluster) config(w *wire) *sarama.Config {
 // dial opens a producer. An idempotent one asks a broker for its number here;
 // the others first speak when there is a record.
 func (c cluster) dial(ctx context.Context) (*producer, error) {
-	w := newWire()
-	defer context.AfterFunc(ctx, w.cut)() // sarama knows no contexts
+	w := clients.NewWire()
+	defer context.AfterFunc(ctx, w.Cut)() // sarama knows no contexts
 	client, err := sarama.NewClient(strings.Split(c.addresses, ","), c.config(w))
 	if err != nil {
-		w.cut()
+		w.Cut()
 		return nil, &kafkaError{classify(err)}
 	}
 	async, err := sarama.NewAsyncProducerFromClient(client)
 	if err != nil {
-		w.cut()
+		w.Cut()
 		_ = client.Close()
 		return nil, &kafkaError{classify(err)}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/eapache/go-resiliency/breaker"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 // refusals are Kafka's errors that no later attempt can mend. Every other one
@@ -58,14 +59,14 @@ func classify(err error) error {
 	var (
 		config   sarama.ConfigurationError
 		encoding sarama.PacketEncodingError
-		token    *tokenRefusedError
+		token    *clients.TokenRefusedError
 	)
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &token):
 		// As RFC 6749 means it: 400 and 401 are about the client, the rest passes.
-		if token.status == 400 || token.status == 401 || token.status == 403 {
+		if token.Status == 400 || token.Status == 401 || token.Status == 403 {
 			return keg.Permanent(err)
 		}
 		return err

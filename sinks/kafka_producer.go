@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/kong/keg/clients"
 )
 
 const (
@@ -36,7 +38,7 @@ var (
 type producer struct {
 	async   sarama.AsyncProducer
 	client  sarama.Client
-	wire    *wire
+	wire    *clients.Wire
 	flights flights
 
 	gate    sync.RWMutex // held for reading while a record is handed over
@@ -52,7 +54,7 @@ type producer struct {
 	topics   map[string]struct{}
 }
 
-func newProducer(async sarama.AsyncProducer, client sarama.Client, w *wire) *producer {
+func newProducer(async sarama.AsyncProducer, client sarama.Client, w *clients.Wire) *producer {
 	p := &producer{
 		async: async, client: client, wire: w,
 		gone:    make(chan struct{}),
@@ -201,11 +203,11 @@ func (p *producer) Close() error {
 		<-p.drained
 		_ = p.client.Close() // it has nothing to tell: its connections are closed already, or are now
 	}()
-	defer p.wire.cut()
+	defer p.wire.Cut()
 	if within(closed, landWithin) {
 		return nil
 	}
-	p.wire.cut()
+	p.wire.Cut()
 	p.lose(errCutOff)
 	if within(closed, 3*time.Second) {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 	"github.com/kong/keg/cloudevents"
 )
 
@@ -28,7 +29,7 @@ type kafkaSink struct {
 
 func openKafka(p *Pool, d *keg.Destination) (keg.Sink, error) {
 	k := d.Settings.(*Kafka)
-	tls, err := k.TLS.read("tls")
+	tls, err := k.TLS.Read("tls")
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (s *kafkaSink) Close() error { return s.lease.Close() }
 func (s *kafkaSink) record(e *keg.Event) (*sarama.ProducerMessage, error) {
 	topic, err := s.topic.expand(e, maxTopicBytes, checkTopicValue)
 	if err == nil {
-		err = checkTopic(topic)
+		err = clients.CheckKafkaTopic(topic)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("topic: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 	"github.com/kong/keg/cloudevents"
 )
 
@@ -32,7 +33,7 @@ func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error
 	if len(d.Headers) > 0 {
 		return nil, &keg.FieldError{Path: "headers", Problem: "cannot be sent: a message of MQTT 3.1.1 has none"}
 	}
-	broker, err := parseBroker(settings.Address, settings.TLS != nil)
+	broker, err := clients.MQTTBroker(settings.Address, settings.TLS != nil)
 	if err != nil {
 		return nil, &keg.FieldError{Path: "address", Problem: err.Error()}
 	}
@@ -40,12 +41,12 @@ func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error
 	if s.topic, err = parseTopic(settings.Topic); err != nil {
 		return nil, &keg.FieldError{Path: "topic", Problem: err.Error()}
 	}
-	secured, err := settings.TLS.read("tls")
+	secured, err := settings.TLS.Read("tls")
 	if err != nil {
 		return nil, err
 	}
 	if broker.Scheme == "ssl" || broker.Scheme == "wss" {
-		secured.on = true
+		secured = secured.With()
 	}
 	key := mqttKey{broker.String(), settings.ClientID, settings.Username, settings.Password, secured}
 	s.lease, err = hold(p, key, newMQTTDialer(key, times).dial)

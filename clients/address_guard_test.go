@@ -1,4 +1,4 @@
-package sinks
+package clients
 
 import (
 	"net/netip"
@@ -69,8 +69,8 @@ func TestAddressGuard(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			address := netip.AddrPortFrom(netip.MustParseAddr(tt.ip), 443).String()
-			strict := addressGuard(false)("tcp", address, nil)
-			open := addressGuard(true)("tcp", address, nil)
+			strict := AddressGuard(false)("tcp", address, nil)
+			open := AddressGuard(true)("tcp", address, nil)
 
 			for _, got := range []struct {
 				setting string
@@ -100,7 +100,7 @@ func TestAddressGuard(t *testing.T) {
 
 func TestAddressGuardRefusesWhatItCannotRead(t *testing.T) {
 	for _, address := range []string{"", "localhost:80", "1.2.3.4", "/tmp/socket"} {
-		if err := addressGuard(true)("tcp", address, nil); !keg.IsPermanent(err) {
+		if err := AddressGuard(true)("tcp", address, nil); !keg.IsPermanent(err) {
 			t.Errorf("%q: %v, want a permanent error", address, err)
 		}
 	}

@@ -1,9 +1,10 @@
-package sinks
+package clients
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,8 +29,8 @@ type SASL struct {
 	Scopes       []string   `keg:"scopes,split" doc:"The scopes that OAUTHBEARER asks for."`
 }
 
-// problems reports what is wrong with the settings at path. They may be nil.
-func (s *SASL) problems(path string) []error {
+// Problems reports what is wrong with the settings at path. They may be nil.
+func (s *SASL) Problems(path string) []error {
 	if s == nil {
 		return nil
 	}
@@ -63,26 +64,27 @@ func (s *SASL) problems(path string) []error {
 	return errs
 }
 
-// login is SASL in a comparable form, as part of a client's key. The zero value
+// Login is SASL in a comparable form, as part of a client's key. The zero value
 // is no SASL.
-type login struct {
+type Login struct {
 	mechanism, username, tokenURL, clientID, scopes string
 	password, clientSecret                          keg.Secret
 }
 
-func (s *SASL) login() login {
+// Login returns the settings, which may be nil, in that form.
+func (s *SASL) Login() Login {
 	if s == nil {
-		return login{}
+		return Login{}
 	}
-	return login{
+	return Login{
 		mechanism: s.Mechanism, username: s.Username, password: s.Password,
 		tokenURL: s.TokenURL, clientID: s.ClientID, clientSecret: s.ClientSecret,
 		scopes: strings.Join(s.Scopes, " "), // RFC 6749, section 3.3: no scope has a space
 	}
 }
 
-// apply sets up a client's config. Tokens are fetched until ctx ends.
-func (l login) apply(ctx context.Context, config *sarama.Config) {
+// Apply sets up a client's config. Tokens are fetched until ctx ends.
+func (l Login) Apply(ctx context.Context, config *sarama.Config) {
 	if l.mechanism == "" {
 		return
 	}
@@ -118,10 +120,13 @@ func (c *scramClient) Begin(user, password, authzID string) error {
 func (c *scramClient) Step(challenge string) (string, error) { return c.conversation.Step(challenge) }
 func (c *scramClient) Done() bool                            { return c.conversation.Done() }
 
+// tokenTimeout bounds one request for a token.
+const tokenTimeout = 10 * time.Second
+
 // tokens are OAuth 2.0 access tokens, each used until shortly before it expires.
 type tokens struct{ source oauth2.TokenSource }
 
-func newTokens(ctx context.Context, l login) *tokens {
+func newTokens(ctx context.Context, l Login) *tokens {
 	config := clientcredentials.Config{
 		ClientID:     l.clientID,
 		ClientSecret: l.clientSecret.Reveal(),
@@ -130,11 +135,16 @@ func newTokens(ctx context.Context, l login) *tokens {
 	}
 	// As an HTTP destination connects: past the environment's proxies, and never
 	// to a cloud's metadata address.
-	transport := newHTTPClient(httpKey{allowPrivate: true}).transport
-	transport.DisableKeepAlives = true // a token lasts for minutes; nothing is to stay open between
+	transport := &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: tokenTimeout, Control: AddressGuard(true)}).DialContext,
+		TLSHandshakeTimeout:    tokenTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+		DisableKeepAlives:      true, // a token lasts for minutes; nothing is to stay open between
+	}
 	client := &http.Client{
 		Transport:     transport,
-		Timeout:       10 * time.Second,
+		Timeout:       tokenTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &tokens{config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client))}
@@ -149,7 +159,7 @@ func (t *tokens) Token() (*sarama.AccessToken, error) {
 	}
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {
-		return nil, &tokenRefusedError{status: refused.Response.StatusCode, code: refused.ErrorCode}
+		return nil, &TokenRefusedError{Status: refused.Response.StatusCode, Code: refused.ErrorCode}
 	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		err = failed.Err // without the URL, whose query may hold a secret
@@ -157,16 +167,16 @@ func (t *tokens) Token() (*sarama.AccessToken, error) {
 	return nil, fmt.Errorf("no token from token_url: %w", err)
 }
 
-// tokenRefusedError: the token's server answered, and gave no token.
-type tokenRefusedError struct {
-	status int
-	code   string // RFC 6749, section 5.2; "" where it sent none
+// TokenRefusedError: the token's server answered, and gave no token.
+type TokenRefusedError struct {
+	Status int
+	Code   string // RFC 6749, section 5.2; "" where it sent none
 }
 
-func (e *tokenRefusedError) Error() string {
-	text := fmt.Sprintf("token_url answered %d instead of a token", e.status)
-	if e.code != "" {
-		text += fmt.Sprintf(" (%.40q)", e.code)
+func (e *TokenRefusedError) Error() string {
+	text := fmt.Sprintf("token_url answered %d instead of a token", e.Status)
+	if e.Code != "" {
+		text += fmt.Sprintf(" (%.40q)", e.Code)
 	}
 	return text
 }

@@ -1,4 +1,4 @@
-package sinks
+package clients
 
 import (
 	"crypto/tls"
@@ -26,9 +26,9 @@ type TLS struct {
 	InsecureSkipVerify bool       `keg:"insecure_skip_verify" doc:"Take any certificate. For tests only: it gives up what TLS protects from."`
 }
 
-// problems reports what is wrong with the settings at path, which is their key
+// Problems reports what is wrong with the settings at path, which is their key
 // in the settings around them. They may be nil.
-func (t *TLS) problems(path string) []error {
+func (t *TLS) Problems(path string) []error {
 	switch {
 	case t == nil:
 		return nil
@@ -40,20 +40,20 @@ func (t *TLS) problems(path string) []error {
 	return nil
 }
 
-// credentials are TLS settings with their files read: comparable, so that they
+// Credentials are TLS settings with their files read: comparable, so that they
 // can be part of a client's key. The zero value is no TLS.
-type credentials struct {
+type Credentials struct {
 	on, insecure         bool
 	ca, cert, serverName string
 	key                  keg.Secret
 }
 
-// read reads the files that the settings name, and proves that what they hold
+// Read reads the files that the settings name, and proves that what they hold
 // is of use. Its errors are [*keg.FieldError]s below path. Nil settings are no
 // TLS.
-func (t *TLS) read(path string) (credentials, error) {
+func (t *TLS) Read(path string) (Credentials, error) {
 	if t == nil {
-		return credentials{}, nil
+		return Credentials{}, nil
 	}
 	var errs []error
 	pem := func(field, text string, secret bool) string {
@@ -63,7 +63,7 @@ func (t *TLS) read(path string) (credentials, error) {
 		}
 		return content
 	}
-	c := credentials{
+	c := Credentials{
 		on:         true,
 		insecure:   t.InsecureSkipVerify,
 		serverName: t.ServerName,
@@ -72,7 +72,7 @@ func (t *TLS) read(path string) (credentials, error) {
 		key:        keg.NewSecret(pem("key", t.Key.Reveal(), true)),
 	}
 	if len(errs) > 0 {
-		return credentials{}, errors.Join(errs...)
+		return Credentials{}, errors.Join(errs...)
 	}
 	if c.ca != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.ca)) {
 		errs = append(errs, &keg.FieldError{Path: path + ".ca", Problem: "holds no certificate in PEM form"})
@@ -86,8 +86,15 @@ func (t *TLS) read(path string) (credentials, error) {
 	return c, errors.Join(errs...)
 }
 
-// config returns the settings for a connection, or nil where there is no TLS.
-func (c credentials) config() *tls.Config {
+// With is c where TLS is on, else TLS with nothing of its own: what an address
+// such as ssl://host asks for that has no settings beside it.
+func (c Credentials) With() Credentials {
+	c.on = true
+	return c
+}
+
+// Config returns the settings for a connection, or nil where there is no TLS.
+func (c Credentials) Config() *tls.Config {
 	if !c.on {
 		return nil
 	}

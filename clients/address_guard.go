@@ -1,4 +1,4 @@
-package sinks
+package clients
 
 import (
 	"fmt"
@@ -50,10 +50,10 @@ var notPublic = prefixes(
 	"fec0::/10",       // site-local of old
 )
 
-// addressGuard returns the Control function of a [net.Dialer] that refuses
+// AddressGuard returns the Control function of a [net.Dialer] that refuses
 // metadata addresses always, and whatever is not public unless allowPrivate.
 // Its refusals are permanent.
-func addressGuard(allowPrivate bool) func(network, address string, _ syscall.RawConn) error {
+func AddressGuard(allowPrivate bool) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil {
