@@ -3,6 +3,8 @@ package sinks
 import (
 	"context"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,12 +14,16 @@ type wire struct {
 	ctx    context.Context // ends when the wire is cut
 	cut    context.CancelFunc
 	dialer net.Dialer
+	open   atomic.Int32 // connections
 }
 
 func newWire() *wire {
 	ctx, cut := context.WithCancel(context.Background())
-	return &wire{ctx, cut, net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}}
+	return &wire{ctx: ctx, cut: cut, dialer: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}}
 }
+
+// connected reports whether any broker is connected to now.
+func (w *wire) connected() bool { return w.open.Load() > 0 }
 
 // Dial implements golang.org/x/net/proxy.Dialer.
 func (w *wire) Dial(network, address string) (net.Conn, error) {
@@ -25,16 +31,20 @@ func (w *wire) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wireConn{c, context.AfterFunc(w.ctx, func() { _ = c.Close() })}, nil
+	w.open.Add(1)
+	closed := sync.OnceFunc(func() { w.open.Add(-1) })
+	return &wireConn{c, closed, context.AfterFunc(w.ctx, func() { _ = c.Close() })}, nil
 }
 
 // wireConn is forgotten by its wire when it closes.
 type wireConn struct {
 	net.Conn
+	closed func()
 	forget func() bool
 }
 
 func (c *wireConn) Close() error {
 	c.forget()
+	c.closed()
 	return c.Conn.Close()
 }
