@@ -39,6 +39,7 @@ type cluster struct {
 	idempotent      bool
 	clientID        string
 	maxMessageBytes int
+	singly          bool // each record in a batch of its own
 	tls             credentials
 	login           clients.Login
 }
@@ -74,6 +75,9 @@ func (c cluster) config(w *clients.Wire) *sarama.Config {
 		config.Net.TLS.Enable, config.Net.TLS.Config = true, tls
 	}
 	c.login.Apply(w.Context(), config)
+	if tokens := config.Net.SASL.TokenProvider; tokens != nil {
+		config.Net.SASL.TokenProvider = outageTokens{tokens}
+	}
 
 	p := &config.Producer
 	p.RequiredAcks = c.acks
@@ -83,6 +87,9 @@ func (c cluster) config(w *clients.Wire) *sarama.Config {
 	p.Partitioner = sarama.NewMurmur2Partitioner // a key's partition is the one that Java's clients choose
 	p.Return.Successes, p.Return.Errors = true, true
 	p.Flush.MaxMessages = 0 // and no Frequency: a batch is what came while the last was on its way
+	if c.singly {
+		p.Flush.MaxMessages = 1
+	}
 	// Attempts are the hub's. What sarama repeats is one attempt over a
 	// connection that broke or to a leader that moved, under the same number,
 	// which is what makes idempotence worth its name; then it gives the record up
@@ -101,21 +108,36 @@ func (c cluster) config(w *clients.Wire) *sarama.Config {
 	return config
 }
 
+// outageTokens mark the error of a token that could not be had: without one there
+// is no connection, and no record has part in that.
+type outageTokens struct{ sarama.AccessTokenProvider }
+
+func (t outageTokens) Token() (*sarama.AccessToken, error) {
+	token, err := t.AccessTokenProvider.Token()
+	if err != nil {
+		return nil, outage(err)
+	}
+	return token, nil
+}
+
 // dial opens a producer. An idempotent one asks a broker for its number here;
-// the others first speak when there is a record.
+// the others first speak when there is a record. Its errors say nothing of any
+// record.
 func (c cluster) dial(ctx context.Context) (*producer, error) {
 	w := clients.NewWire()
 	defer context.AfterFunc(ctx, w.Cut)() // sarama knows no contexts
 	client, err := sarama.NewClient(strings.Split(c.addresses, ","), c.config(w))
 	if err != nil {
 		w.Cut()
-		return nil, &kafkaError{classify(err)}
+		return nil, &kafkaError{explain(err)}
 	}
 	async, err := sarama.NewAsyncProducerFromClient(client)
 	if err != nil {
 		w.Cut()
 		_ = client.Close()
-		return nil, &kafkaError{classify(err)}
+		return nil, &kafkaError{explain(err)}
 	}
-	return newProducer(async, client, w), nil
+	p := newProducer(async, client, w)
+	p.singly = c.singly
+	return p, nil
 }

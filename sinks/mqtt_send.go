@@ -64,9 +64,11 @@ func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error
 // What MQTT 3.1.1 cannot say is not known here either: Mosquitto acknowledges a
 // message that its access rules forbid, and drops it.
 //
-// A broker that refuses the connection, for bad credentials say, is a transient
-// error too. The credentials are mended where they are, at the broker or in the
-// configuration; the event is not at fault and must not be given up for it.
+// A broker that cannot be connected to is an outage, and so is one that refuses
+// the connection, for bad credentials say. The credentials are mended where they
+// are, at the broker or in the configuration; the event is not at fault and must
+// not be given up for it. Nothing was sent either where the turn of the message
+// did not come before ctx ended.
 func (s *mqttSink) Send(ctx context.Context, e *keg.Event) error {
 	name, err := s.topic.of(e)
 	if err != nil {
@@ -77,7 +79,7 @@ func (s *mqttSink) Send(ctx context.Context, e *keg.Event) error {
 		return keg.Permanent(err)
 	}
 	if size := len(name) + len(payload); size > maxMessage {
-		return keg.Permanent(fmt.Errorf("the message would have %d bytes, and MQTT allows %d", size, maxMessage))
+		return tooLarge(fmt.Errorf("the message would have %d bytes, and MQTT allows %d", size, maxMessage), maxMessage)
 	}
 	for {
 		c, err := s.client(ctx)
