@@ -29,6 +29,7 @@ type admission struct {
 type lane struct {
 	deliveries, bytes atomic.Int64
 	breaker           attempt.Breaker
+	gone              atomic.Bool // it has said that it wants nothing more
 	label             string
 	users             int // outlets; guarded by Hub.mu
 }

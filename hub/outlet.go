@@ -49,9 +49,24 @@ func (o *outlet) Breaker() *attempt.Breaker { return &o.lane.breaker }
 // Leave ends a use that [Hub.Outlet] began.
 func (o *outlet) Leave() { o.wiring.leave() }
 
+// errGone is met where a destination has said that it is gone (HTTP's 410).
+var errGone = keg.Permanent(errors.New("the destination has said that it is gone; it gets nothing more until the routes that name it are loaded again"))
+
 // Attempt is one Send within the destination's own time. A panic of the sink
 // comes back as an error.
-func (o *outlet) Attempt(ctx context.Context, e *keg.Event) (err error) {
+func (o *outlet) Attempt(ctx context.Context, e *keg.Event) error {
+	if o.lane.gone.Load() {
+		return errGone
+	}
+	err := o.send(ctx, e)
+	if keg.IsGone(err) && !o.lane.gone.Swap(true) {
+		o.wiring.hub.log.Error("a destination has said that it is gone, and gets nothing more until the routes that name it are loaded again",
+			"route", o.route, "destination", o.destination.Name, "error", err)
+	}
+	return err
+}
+
+func (o *outlet) send(ctx context.Context, e *keg.Event) (err error) {
 	if limit := o.destination.Timeout; limit > 0 {
 		if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > limit {
 			var cancel context.CancelFunc

@@ -9,6 +9,10 @@ import (
 	"github.com/kong/keg"
 )
 
+// maxHops is how often an event may come in to a KEG. Three or four in a row are
+// a design; this many are a circle.
+const maxHops = 16
+
 // batchWidth is how many events of one call are worked on at once.
 const batchWidth = 64
 
@@ -142,6 +146,10 @@ func (p *Port) route(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Eve
 			stripped, r.Err = p.forward.strip(e), caught
 		}
 	}()
+	if hops := keg.Hops(e); hops > maxHops {
+		r.Err = &keg.LoopError{Hops: hops}
+		return p.forward.strip(e), nil
+	}
 	r.Routes, outlets = w.owed(e)
 	stripped = p.forward.strip(e)
 	if len(r.Routes) == 0 {

@@ -131,8 +131,9 @@ func (h *Hub) retire(w *wiring) <-chan struct{} {
 	return closed
 }
 
-// lane returns what is in flight to d, as every route that names d sees it.
-// h.mu is held.
+// lane returns what is in flight to d, as every route that names d sees it. A
+// destination that has said it is gone is tried again when a table names it
+// anew. h.mu is held.
 func (h *Hub) lane(d *keg.Destination) *lane {
 	label := d.Settings.Label()
 	l := h.lanes[label]
@@ -141,6 +142,7 @@ func (h *Hub) lane(d *keg.Destination) *lane {
 		h.lanes[label] = l
 	}
 	l.users++
+	l.gone.Store(false)
 	return l
 }
 
