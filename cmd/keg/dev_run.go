@@ -115,7 +115,7 @@ func (f *firstLook) wireNode(s settings) error {
 
 // loadTable falls back on the tree's own routes, or the embedded copy. They name
 // the brokers' addresses by variables, so that they follow the listen flags.
-func (f *firstLook) loadTable(path string, o router.Options) (*router.Table, error) {
+func (f *firstLook) loadTable(path string, o router.Options) (*router.Table, *routesFile, error) {
 	brokers := map[string]string{"KEG_DEV_KAFKA": f.kafkaAddr, "KEG_DEV_MQTT": f.mqttAddr, "KEG_DEV_WEBHOOK": f.webhookAddr}
 	o.LookupEnv = func(name string) (string, bool) {
 		if address, ok := brokers[name]; ok && address != "" {
@@ -123,13 +123,20 @@ func (f *firstLook) loadTable(path string, o router.Options) (*router.Table, err
 		}
 		return os.LookupEnv(name)
 	}
-	if path != "" {
-		f.routesFile, f.ownRoutes = path, true
-		return router.Load(path, o)
+	f.ownRoutes = path != ""
+	if path == "" {
+		var text []byte
+		path, text = treeOrEmbedded("routes.yaml", kong.Routes)
+		if _, err := os.Stat(path); err != nil { // the embedded copy
+			f.routesFile = path
+			table, err := router.Parse(path, text, o)
+			return table, nil, err
+		}
 	}
-	called, text := treeOrEmbedded("routes.yaml", kong.Routes)
-	f.routesFile = called
-	return router.Parse(called, text, o)
+	f.routesFile = path
+	file := &routesFile{path: path, options: o}
+	table, err := file.load()
+	return table, file, err
 }
 
 func (f *firstLook) wireGateway(s settings) error {

@@ -35,6 +35,7 @@ type node struct {
 	socket  string // of the plugin server
 	server  *server.Server
 	sources []source
+	routes  *reloader // nil where the routes are of no file
 }
 
 // source is a way in beside Kong, with its own port into the hub.
@@ -51,6 +52,9 @@ func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening 
 	n.hub = hub.New(hub.Options{Sinks: n.pool, Log: log, MaxInFlight: c.maxInFlight, Observe: observe})
 	if err := n.hub.SetTable(c.table); err != nil {
 		return nil, misuse(err)
+	}
+	if c.routes != nil {
+		n.routes = newReloader(c.routes, c.table, c.hup, n.hub.SetTable, log)
 	}
 	events := cloudevents.Options{MaxBytes: c.maxEventBytes}
 	for _, spec := range c.sources {
@@ -100,6 +104,9 @@ func (n *node) run(ctx context.Context) error {
 	})
 	for _, s := range n.sources {
 		ways.Go(func() error { return n.runSource(ctx, s) })
+	}
+	if n.routes != nil {
+		ways.Go(func() error { n.routes.run(ctx); return nil })
 	}
 	err := ways.Wait()
 	return errors.Join(err, n.close())

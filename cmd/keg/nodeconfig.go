@@ -20,6 +20,8 @@ import (
 type nodeConfig struct {
 	socket        string
 	table         *router.Table
+	routes        *routesFile      // which the table was read from; nil: from no file
+	hup           <-chan os.Signal // asks for it to be read again; nil: nobody asks
 	sources       []sources.Spec
 	maxAttempts   int
 	maxInFlight   int
@@ -27,8 +29,9 @@ type nodeConfig struct {
 }
 
 // tableLoader reads the node's route table: the file at path, or, where path is
-// empty, whatever the command falls back on.
-type tableLoader func(path string, o router.Options) (*router.Table, error)
+// empty, whatever the command falls back on. The file that it returns is followed
+// from then on; it is nil where there is none to follow.
+type tableLoader func(path string, o router.Options) (*router.Table, *routesFile, error)
 
 // readNodeConfig reports every setting that is wrong, joined.
 func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
@@ -57,7 +60,7 @@ func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
 		c.socket = defaultSocket()
 	}
 	if c.maxAttempts > 0 {
-		c.table, err = load(s.text("routes"), c.routerOptions())
+		c.table, c.routes, err = load(s.text("routes"), c.routerOptions())
 		var unread *fs.PathError
 		if errors.As(err, &unread) && s.text("routes") != "" {
 			err = fmt.Errorf("%s=%q: %w", s["routes"].origin, s.text("routes"), unread.Err)
@@ -73,15 +76,18 @@ const defaultRoutes = "/etc/keg/routes.yaml"
 // routesOrNone is serve's tableLoader. A file that was named must be readable;
 // without a name and a default file the node starts with no routes of its own.
 func routesOrNone(log *slog.Logger) tableLoader {
-	return func(path string, o router.Options) (*router.Table, error) {
-		if path == "" {
-			if _, err := os.Stat(defaultRoutes); errors.Is(err, os.ErrNotExist) {
-				log.Info("no routes of the node's own: KEG_ROUTE_CONFIG is not set and " + defaultRoutes + " does not exist; plugins may carry theirs")
-				return router.Empty(), nil
-			}
+	return func(path string, o router.Options) (*router.Table, *routesFile, error) {
+		named := path != ""
+		if !named {
 			path = defaultRoutes
 		}
-		return router.Load(path, o)
+		file := &routesFile{path: path, options: o}
+		table, err := file.load()
+		if !named && errors.Is(err, os.ErrNotExist) && file.read.text.err != nil {
+			log.Info("no routes of the node's own: KEG_ROUTE_CONFIG is not set and " + defaultRoutes + " does not exist; plugins may carry theirs")
+			return router.Empty(), file, nil
+		}
+		return table, file, err
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,8 @@ func serveCommand() *cobra.Command {
 requests go where the routes say. Kong starts this command (kong.conf:
 pluginserver_event_router_start_cmd), or systemd or a container does.
 
+The routes file is watched: a good new one is taken whole, a bad one is told of
+and the routes before it stay; SIGHUP has it read again, and the files it names.
 It stops on SIGTERM: what is under way ends first. Settings are flags or
 environment variables; "keg help environment" lists them.`,
 		Example: `  keg serve --routes routes.yaml --socket /usr/local/kong/keg.socket
@@ -36,10 +40,14 @@ func serve(ctx context.Context, s settings) error {
 		return err
 	}
 	defer stop()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // from the start: nobody who asks for a reload wants keg to end
+	defer signal.Stop(hup)
 	config, err := readNodeConfig(s, routesOrNone(log))
 	if err != nil {
 		return misuse(err)
 	}
+	config.hup = hup
 	n, err := newNode(config, log, nil, func(spec sources.Spec, address net.Addr) {
 		log.Info("source listens", "source", spec.String(), "address", address.String())
 	})
