@@ -31,15 +31,15 @@ type lane struct {
 	breaker           attempt.Breaker
 	gone              atomic.Bool // it has said that it wants nothing more
 	label             string
-	users             int // outlets; guarded by Hub.mu
+	users             int // legs; guarded by Hub.mu
 }
 
-// admit takes room for an event of that size at each of outlets, or at none of
+// admit takes room for an event of that size at each of legs, or at none of
 // them; then it returns a [*keg.BusyError].
-func (a *admission) admit(outlets []*outlet, size int64) error {
-	for i, o := range outlets {
-		if problem := a.take(o, size); problem != "" {
-			for _, taken := range outlets[:i] {
+func (a *admission) admit(legs []leg, size int64) error {
+	for i, o := range legs {
+		if problem := a.take(o.outlet, size); problem != "" {
+			for _, taken := range legs[:i] {
 				a.free(taken.lane, size)
 			}
 			return &keg.BusyError{Problem: problem, After: busyAfter}

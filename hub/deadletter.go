@@ -38,7 +38,7 @@ func (p *Port) bury(ctx context.Context, e *keg.Event, o *outlet, out outcome) b
 	}
 	h, dead := p.hub, withStory(out.letter(e, o))
 	size := dead.Weight()
-	err := h.admission.admit([]*outlet{o.deadLetter}, size)
+	err := h.admission.admit([]leg{{outlet: o.deadLetter}}, size)
 	if err == nil {
 		burial := try(ctx, o.deadLetter, dead)
 		h.admission.free(o.deadLetter.lane, size)

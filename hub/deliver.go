@@ -10,14 +10,14 @@ import (
 	"github.com/kong/keg"
 )
 
-// deliver sends e to all outlets at once, to each in its turn where there are
+// deliver sends e to all legs at once, to each in its turn where there are
 // turns, and waits for all of them. The room that was taken at each is given
 // back as its delivery ends.
-func (p *Port) deliver(ctx context.Context, e *keg.Event, outlets []*outlet, turns []*turn) []keg.Delivery {
-	if len(outlets) == 0 {
+func (p *Port) deliver(ctx context.Context, e *keg.Event, legs []leg, turns []*turn) []keg.Delivery {
+	if len(legs) == 0 {
 		return nil
 	}
-	deliveries := make([]keg.Delivery, len(outlets))
+	deliveries := make([]keg.Delivery, len(legs))
 	size := e.Weight()
 	turnAt := func(i int) *turn {
 		if turns == nil {
@@ -25,14 +25,14 @@ func (p *Port) deliver(ctx context.Context, e *keg.Event, outlets []*outlet, tur
 		}
 		return turns[i]
 	}
-	if len(outlets) > 1 {
+	if len(legs) > 1 {
 		var others sync.WaitGroup
 		defer others.Wait()
-		for i, o := range outlets[1:] {
-			others.Go(func() { deliveries[i+1] = p.deliverTo(ctx, e, size, o, turnAt(i+1)) })
+		for i, o := range legs[1:] {
+			others.Go(func() { deliveries[i+1] = p.deliverTo(ctx, o.of(e), size, o.outlet, turnAt(i+1)) })
 		}
 	}
-	deliveries[0] = p.deliverTo(ctx, e, size, outlets[0], turnAt(0)) // on the caller's own goroutine
+	deliveries[0] = p.deliverTo(ctx, legs[0].of(e), size, legs[0].outlet, turnAt(0)) // on the caller's own goroutine
 	return deliveries
 }
 

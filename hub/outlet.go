@@ -25,6 +25,23 @@ type outlet struct {
 	watch       Watch // nil: nobody
 }
 
+// leg is one way that an event takes.
+type leg struct {
+	*outlet
+	// event goes this way; nil: the event that came.
+	event *keg.Event
+	// dead, if not nil, is what is stored instead of being sent.
+	dead *keg.DeadLetter
+}
+
+// of is what goes this way when e came.
+func (l leg) of(e *keg.Event) *keg.Event {
+	if l.event != nil {
+		return l.event
+	}
+	return e
+}
+
 var _ outbox.Outlet = (*outlet)(nil)
 
 // Label is the destination's, free of secrets.
@@ -79,6 +96,11 @@ func (o *outlet) send(ctx context.Context, e *keg.Event) (err error) {
 			err = caught(p)
 		}
 	}()
+	if o.destination.Transform != nil {
+		if e, err = o.destination.Transform.Apply(e); err != nil {
+			return err
+		}
+	}
 	return o.sink.Send(ctx, e)
 }
 

@@ -86,8 +86,8 @@ type passage struct {
 	port    *Port
 	wiring  *wiring
 	event   *keg.Event
-	outlets []*outlet
-	turns   []*turn // beside outlets; nil where no route is ordered
+	legs    []leg
+	turns   []*turn // beside legs; nil where no route is ordered
 	receipt *keg.Receipt
 	start   time.Time
 }
@@ -97,9 +97,9 @@ func (p *Port) begin(w *wiring, e *keg.Event, r *keg.Receipt) passage {
 	x := passage{port: p, wiring: w, receipt: r, start: time.Now()}
 	p.hub.stats.events.Add(1)
 	r.ID, r.Ack = e.ID, p.ack
-	x.event, x.outlets = p.admit(w, e, r)
+	x.event, x.legs = p.admit(w, e, r)
 	if w.ordered && r.Err == nil {
-		x.turns = p.hub.turns.take(x.event, x.outlets)
+		x.turns = p.hub.turns.take(x.event, x.legs)
 	}
 	return x
 }
@@ -107,7 +107,7 @@ func (p *Port) begin(w *wiring, e *keg.Event, r *keg.Receipt) passage {
 // finish delivers, and fills in the receipt.
 func (x passage) finish(ctx context.Context) {
 	p, r := x.port, x.receipt
-	if p.ack == keg.AckNone && r.Err == nil && len(x.outlets) > 0 {
+	if p.ack == keg.AckNone && r.Err == nil && len(x.legs) > 0 {
 		p.inside.enterAgain()
 		x.wiring.enterAgain()
 		receipt := *r // the caller's own is its own
@@ -116,29 +116,29 @@ func (x passage) finish(ctx context.Context) {
 		return
 	}
 	if r.Err == nil {
-		r.Deliveries = p.deliver(ctx, x.event, x.outlets, x.turns)
+		r.Deliveries = p.deliver(ctx, x.event, x.legs, x.turns)
 		r.Err = failure(r.Deliveries)
 	}
 	p.hub.observe(Trace{Event: x.event, Receipt: *r, Entry: p.name, Took: time.Since(x.start)})
 }
 
 // admit routes e and takes room for its deliveries.
-func (p *Port) admit(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Event, outlets []*outlet) {
-	stripped, outlets = p.route(w, e, r)
+func (p *Port) admit(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Event, legs []leg) {
+	stripped, legs = p.route(w, e, r)
 	if r.Err != nil {
 		return stripped, nil
 	}
-	if r.Err = p.hub.admission.admit(outlets, stripped.Weight()); r.Err != nil {
+	if r.Err = p.hub.admission.admit(legs, stripped.Weight()); r.Err != nil {
 		p.hub.stats.refused.Add(1)
 		return stripped, nil
 	}
-	return stripped, outlets
+	return stripped, legs
 }
 
 // route notes in r which routes take e. It returns the event as it travels on. A
 // panic on the way, of a route's condition say, is that event's error and nobody
 // else's.
-func (p *Port) route(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Event, outlets []*outlet) {
+func (p *Port) route(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Event, legs []leg) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			caught := caught(fault)
@@ -150,8 +150,10 @@ func (p *Port) route(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Eve
 		r.Err = &keg.LoopError{Hops: hops}
 		return p.forward.strip(e), nil
 	}
-	r.Routes, outlets = w.owed(e)
 	stripped = p.forward.strip(e)
+	if r.Routes, legs, r.Err = w.owed(e, stripped, p.ack == keg.AckStored); r.Err != nil {
+		return stripped, nil
+	}
 	if len(r.Routes) == 0 {
 		p.hub.stats.unmatched.Add(1)
 		if w.reject {
@@ -159,7 +161,7 @@ func (p *Port) route(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Eve
 			return stripped, nil
 		}
 	}
-	return stripped, outlets
+	return stripped, legs
 }
 
 // deliverDetached delivers what nobody waits for, within the port's timeout.
@@ -168,7 +170,7 @@ func (x passage) deliverDetached() {
 	defer p.leave(x.wiring)
 	ctx, cancel := context.WithTimeout(p.background, p.timeout)
 	defer cancel()
-	r.Deliveries = p.deliver(ctx, x.event, x.outlets, x.turns)
+	r.Deliveries = p.deliver(ctx, x.event, x.legs, x.turns)
 	for _, d := range r.Deliveries {
 		if d.Err != nil && !d.DeadLettered {
 			p.hub.losses.lost(x.event, d, p.hub.stats.lost.Add(1))

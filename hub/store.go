@@ -22,18 +22,22 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 		r := &receipts[i]
 		h.stats.events.Add(1)
 		r.ID, r.Ack = e.ID, keg.AckStored
-		var outlets []*outlet
-		travelling[i], outlets = p.route(w, e, r)
-		if r.Err != nil || len(outlets) == 0 {
+		var legs []leg
+		travelling[i], legs = p.route(w, e, r)
+		if r.Err != nil {
 			continue
 		}
-		entries, of = append(entries, p.entry(travelling[i], outlets)), append(of, i)
+		for _, entry := range p.entries(travelling[i], legs) {
+			entries, of = append(entries, entry), append(of, i)
+		}
 	}
 	if len(entries) > 0 {
 		err := p.put(ctx, entries)
 		for n, entry := range entries {
 			receipts[of[n]].Err = err
-			receipts[of[n]].Duplicate = err == nil && entry.Duplicate
+			if err == nil && entry.Duplicate {
+				receipts[of[n]].Duplicate = true
+			}
 		}
 	}
 	for i := range events {
@@ -41,18 +45,28 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 	}
 }
 
-// entry is an event with what is owed of it.
-func (p *Port) entry(e *keg.Event, outlets []*outlet) *outbox.Entry {
-	entry := &outbox.Entry{Event: e, Dedupe: p.dedupe, Owed: make([]*outbox.Owed, len(outlets))}
-	owed := make([]outbox.Owed, len(outlets))
-	for i, o := range outlets {
-		owed[i].Queue = o.queue
-		if o.ordered {
-			owed[i].Key = orderKey(e)
-		}
-		entry.Owed[i] = &owed[i]
+// entries are an event with what is owed of it, and beside it what else goes its
+// own way: a story for a dead-letter destination.
+func (p *Port) entries(e *keg.Event, legs []leg) []*outbox.Entry {
+	if len(legs) == 0 {
+		return nil
 	}
-	return entry
+	entry := &outbox.Entry{Event: e, Dedupe: p.dedupe, Owed: make([]*outbox.Owed, 0, len(legs))}
+	entries := []*outbox.Entry{entry}
+	owed := make([]outbox.Owed, len(legs))
+	for i, l := range legs {
+		o := &owed[i]
+		o.Queue, o.Dead = l.queue, l.dead
+		if l.ordered {
+			o.Key = orderKey(e)
+		}
+		if l.event != nil {
+			entries = append(entries, &outbox.Entry{Event: l.event, Owed: []*outbox.Owed{o}})
+			continue
+		}
+		entry.Owed = append(entry.Owed, o)
+	}
+	return entries
 }
 
 // put stores entries and hands on what they owe. Its error is the sender's.

@@ -37,14 +37,14 @@ func orderKey(e *keg.Event) string {
 
 // take gives e the next place at each outlet that keeps an order; the others get
 // none.
-func (t *turns) take(e *keg.Event, outlets []*outlet) []*turn {
+func (t *turns) take(e *keg.Event, legs []leg) []*turn {
 	var all []*turn
-	for i, o := range outlets {
+	for i, o := range legs {
 		if !o.ordered {
 			continue
 		}
 		if all == nil {
-			all = make([]*turn, len(outlets))
+			all = make([]*turn, len(legs))
 		}
 		all[i] = t.next(turnKey{o.queue, orderKey(e)})
 	}

@@ -23,15 +23,18 @@ type wiring struct {
 	// byQueue finds the outlet that what is stored is owed to.
 	byQueue map[outbox.Queue]*outlet
 	ordered bool // some route is
+	schemas bool // some route has one
 
 	outlets []*outlet // all of them, dead-letter destinations too
 	retire  func() <-chan struct{}
 }
 
-// path is where one route's events go.
+// path is where one route's events go. What it holds is shared by all events,
+// and never changed.
 type path struct {
-	routes  []string // the route's name alone; shared by receipts, never changed
-	outlets []*outlet
+	routes     []string // the route's name alone
+	legs       []leg
+	deadLetter *outlet // nil where the route has none
 }
 
 // wire opens a sink for each destination of table. It opens all or none, and
@@ -68,15 +71,17 @@ func (h *Hub) wire(table *router.Table, scope string) (*wiring, error) {
 		for _, d := range r.Destinations {
 			o := open(r.Name, d, false)
 			o.deadLetter, o.ordered = dead, r.Ordered
-			p.outlets = append(p.outlets, o)
+			p.legs = append(p.legs, leg{outlet: o})
 		}
+		p.deadLetter = dead
 		w.paths[r] = p
+		w.schemas = w.schemas || r.Schema != nil
 		w.ordered = w.ordered || r.Ordered
 	}
 	unmatched := table.Unmatched()
 	w.reject = unmatched.Reject
 	for _, d := range unmatched.Destinations {
-		w.unmatched.outlets = append(w.unmatched.outlets, open("", d, false))
+		w.unmatched.legs = append(w.unmatched.legs, leg{outlet: open("", d, false)})
 	}
 	w.retire = sync.OnceValue(func() <-chan struct{} { return h.retire(w) })
 	h.wirings[w] = struct{}{}
@@ -87,25 +92,31 @@ func (h *Hub) wire(table *router.Table, scope string) (*wiring, error) {
 	return w, nil
 }
 
-// owed returns the names of the routes that take e, and the outlets it is owed
-// to.
-func (w *wiring) owed(e *keg.Event) ([]string, []*outlet) {
+// owed returns the names of the routes that take e, and the ways it is to go; or
+// a [*keg.SchemaError] where a route refuses it for its data. Stripped is e as it
+// travels on, and stored tells that what is owed is stored.
+func (w *wiring) owed(e, stripped *keg.Event, stored bool) ([]string, []leg, error) {
 	var room [8]*router.Route
 	routes := w.table.Match(e, room[:0])
+	if w.schemas {
+		if broken := router.Violations(e, routes); broken != nil {
+			return w.owedBroken(stripped, stored, routes, broken)
+		}
+	}
 	switch len(routes) {
 	case 0:
-		return nil, w.unmatched.outlets
+		return nil, w.unmatched.legs, nil
 	case 1:
 		p := w.paths[routes[0]]
-		return p.routes, p.outlets
+		return p.routes, p.legs, nil
 	}
 	names := make([]string, 0, len(routes))
-	var outlets []*outlet
+	var legs []leg
 	for _, r := range routes {
 		names = append(names, r.Name)
-		outlets = append(outlets, w.paths[r].outlets...)
+		legs = append(legs, w.paths[r].legs...)
 	}
-	return names, outlets
+	return names, legs, nil
 }
 
 // retire lets no further event in, closes the sinks after the last one, and
