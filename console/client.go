@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/kong/keg/outbox"
@@ -44,6 +45,11 @@ func NewClient(address string) *Client {
 // Close ends the client's idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+// OfThisMachine tells that the node, if it runs, runs on this machine.
+func (c *Client) OfThisMachine() bool {
+	return isLoopbackHost(strings.TrimPrefix(c.base, "http://"))
+}
+
 // RefusedError is a node's answer that it did not do what it was asked.
 type RefusedError struct {
 	Status int
@@ -52,9 +58,16 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return e.Detail }
 
+var errStranger = errors.New("what answers there is no KEG node")
+
 // Live returns nil where the node's process answers.
 func (c *Client) Live(ctx context.Context) error {
-	return c.get(ctx, "/livez", new(struct{}))
+	var answer struct{ Status string }
+	err := c.get(ctx, "/livez", &answer)
+	if err == nil && answer.Status != "ok" {
+		return errStranger
+	}
+	return err
 }
 
 // Readiness asks the node how it is, ready or not.
