@@ -178,8 +178,6 @@ func (c *calls) newLines(w http.ResponseWriter, stop context.CancelCauseFunc) *l
 	if c.writeTimeout > 0 {
 		l.timeout = c.writeTimeout
 	}
-	// The request was read; its time-out would end the work of a long one.
-	_ = l.control.SetReadDeadline(time.Time{})
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	return l
 }

@@ -52,9 +52,9 @@ line is one JSON object and its event is a CloudEvent.`,
 			return err
 		}
 		defer closeWith(&err, closing)
-		print := lettersTable
+		show := lettersTable
 		if output == "json" {
-			print = lettersJSON
+			show = lettersJSON
 		}
 		for listed, next := 0, after; ; {
 			n := console.MaxPage
@@ -65,7 +65,7 @@ line is one JSON object and its event is a CloudEvent.`,
 			if err != nil {
 				return err
 			}
-			if err := print(cmd.OutOrStdout(), page.DeadLetters, listed == 0); err != nil {
+			if err := show(cmd.OutOrStdout(), page.DeadLetters, listed == 0); err != nil {
 				return err
 			}
 			listed, next = listed+len(page.DeadLetters), page.Next
