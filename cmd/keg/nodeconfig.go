@@ -11,6 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/kong/keg"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/sinks"
 	"github.com/kong/keg/sources"
@@ -20,7 +21,7 @@ import (
 type nodeConfig struct {
 	socket        string
 	table         *router.Table
-	sources       []sources.Spec
+	sources       []keg.SourceConfig
 	maxAttempts   int
 	maxInFlight   int
 	maxEventBytes int64

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kong/keg/sources"
+	"github.com/kong/keg"
 )
 
 func serveCommand() *cobra.Command {
@@ -40,8 +40,8 @@ func serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return misuse(err)
 	}
-	n, err := newNode(config, log, nil, func(spec sources.Spec, address net.Addr) {
-		log.Info("source listens", "source", spec.String(), "address", address.String())
+	n, err := newNode(config, log, nil, func(c keg.SourceConfig, address net.Addr) {
+		log.Info("source listens", "source", c.Name, "address", address.String())
 	})
 	if err != nil {
 		return err
