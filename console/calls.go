@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/kong/keg"
 	"github.com/kong/keg/answer"
 	"github.com/kong/keg/outbox"
@@ -26,8 +28,12 @@ type calls struct {
 	*Server
 	letters DeadLetters
 	running context.Context // ends when the node stops
-	working sync.Mutex      // held by the one replay or drop
+	reading *semaphore.Weighted
+	working sync.Mutex // held by the one replay or drop
 }
+
+// maxReading bounds the pages that are held in memory at once.
+const maxReading = 4
 
 func (s *Server) routeDeadLetters(running context.Context, mux *http.ServeMux) {
 	if s.Node.Store == nil {
@@ -38,7 +44,7 @@ func (s *Server) routeDeadLetters(running context.Context, mux *http.ServeMux) {
 		mux.HandleFunc(deadLettersPath+"/", none)
 		return
 	}
-	c := &calls{Server: s, letters: &Kept{Store: s.Node.Store, Republish: s.Node.Republish}, running: running}
+	c := &calls{Server: s, letters: &Kept{Store: s.Node.Store, Republish: s.Node.Republish}, running: running, reading: semaphore.NewWeighted(maxReading)}
 	mux.HandleFunc("GET "+deadLettersPath, c.list)
 	mux.HandleFunc("GET "+deadLettersPath+"/{id}", c.show)
 	mux.HandleFunc("POST "+replayPath, func(w http.ResponseWriter, r *http.Request) { c.work(w, r, true) })
@@ -51,6 +57,11 @@ func (c *calls) list(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	if err := c.reading.Acquire(r.Context(), 1); err != nil {
+		c.failed(w, err)
+		return
+	}
+	defer c.reading.Release(1)
 	page, err := c.letters.List(r.Context(), q.filter, q.after, q.limit, q.data)
 	if err != nil {
 		c.failed(w, err)

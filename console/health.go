@@ -60,6 +60,7 @@ type RoutesReport struct {
 	File   string    `json:"file,omitempty"`
 	Routes int       `json:"routes"`
 	Loaded time.Time `json:"loaded,omitzero"`
+	SHA256 string    `json:"sha256,omitempty"`
 	Error  string    `json:"error,omitempty"`
 	Failed time.Time `json:"failed,omitzero"`
 }
@@ -113,7 +114,7 @@ func readiness(ctx context.Context, n *Node, figures *statistics) Readiness {
 	}
 	if n.Routes != nil {
 		t := n.Routes()
-		r.Routes = &RoutesReport{t.File, t.Routes, t.Loaded, t.Error, t.Failed}
+		r.Routes = &RoutesReport{t.File, t.Routes, t.Loaded, t.SHA256, t.Error, t.Failed}
 	}
 	return r
 }

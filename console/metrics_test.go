@@ -31,8 +31,10 @@ func whole(t *testing.T) *Node {
 		Destinations: func() []Destination {
 			return []Destination{{Label: "kafka://a/b", Breaker: Closed}, {Label: "http://c/", Breaker: Open}, {Label: "http://c/", Breaker: HalfOpen}}
 		},
-		Sources:    func() []Source { return []Source{{Name: "http://127.0.0.1:8080", Up: true}, {Name: "mqtt://m:1"}} },
-		Routes:     func() Routes { return Routes{Routes: 7, Loaded: time.Unix(1000, 0), Reloads: 5, Failures: 6, Error: "x"} },
+		Sources: func() []Source { return []Source{{Name: "http://127.0.0.1:8080", Up: true}, {Name: "mqtt://m:1"}} },
+		Routes: func() Routes {
+			return Routes{Routes: 7, Loaded: time.Unix(1000, 0), Reloads: 5, Failures: 6, Error: "x"}
+		},
 		WhenErrors: func() map[string]uint64 { return map[string]uint64{"orders": 9} },
 	}
 }

@@ -83,11 +83,12 @@ type Routes struct {
 	File   string // "" where no file is read
 	Routes int
 	Loaded time.Time // when the table in use was read
+	SHA256 string    // of its text, as sha256sum prints it
 	// Reloads and Failures count the changes of the file that were taken in and
 	// that were not.
-	Reloads, Failures uint64
-	// Error is what was wrong with the last change, and Failed when that was; ""
-	// where it was taken in.
+	Reloads, Failures int64
+	// Error is what was wrong with the last change, without secrets, and Failed
+	// when that was; "" where it was taken in.
 	Error  string
 	Failed time.Time
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/kong/keg/console"
 	"github.com/kong/keg/outbox"
+	"github.com/kong/keg/outbox/embedded"
 )
 
 func deadLettersCommand() *cobra.Command {
@@ -100,9 +102,9 @@ func openDeadLetters(ctx context.Context, s settings, stderr io.Writer) (console
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s, and %w", missing, err)
 	}
-	store, err := openStore(ctx, folder)
+	store, err := embedded.Open(folder, embedded.Options{Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s, and its store does not open: %w", missing, err)
+		return nil, nil, fmt.Errorf("%s, and %w", missing, err)
 	}
 	_, _ = fmt.Fprintf(stderr, "%s; this is the store in %s\n", missing, folder)
 	return &console.Kept{Store: store}, store.Close, nil
