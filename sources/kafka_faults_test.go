@@ -14,6 +14,7 @@ import (
 )
 
 func TestATopicThatIsNotThereIsWaitedForAndHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	c.create(t, "a", 1)
 	c.events(t, "a", 1, 0, 5)
@@ -37,6 +38,7 @@ func TestATopicThatIsNotThereIsWaitedForAndHoldsUpNoOther(t *testing.T) {
 }
 
 func TestAPartitionThatIsAddedIsReadFromItsFirstRecord(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	c.create(t, "a", 1)
 	settings := c.settings("a")
@@ -82,6 +84,7 @@ func TestANewestStartIsWhereItWasAfterACrash(t *testing.T) {
 }
 
 func TestAClusterThatIsAwayIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	c.create(t, "a", 1)
 	c.events(t, "a", 1, 0, 5)
@@ -151,6 +154,7 @@ func TestRecordsThatAreGoneAreToldOfAndTheRestIsRead(t *testing.T) {
 }
 
 func TestATopicThatIsMadeAnewIsReadFromItsBeginning(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	c.create(t, "a", 1)
 	c.events(t, "a", 1, 0, 10)

@@ -195,6 +195,7 @@ func TestAStoppedSourceWaitsForTheCallUnderWayAndCommits(t *testing.T) {
 
 // As a kill between the intake's yes and the commit.
 func TestWhatWasNotCommittedComesAgainWithTheSameID(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	c.create(t, "a", 1)
 	c.produce(t, &kgo.Record{Topic: "a", Value: []byte("x")}, event("a", 0, "1"))
@@ -230,6 +231,7 @@ func (s *store) await(t testing.TB, n int) {
 }
 
 func TestTwoMembersShareAndLoseNothingWhileTheyComeAndGo(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	const partitions, n = 6, 6000
 	c.create(t, "a", partitions)
