@@ -27,6 +27,8 @@ type kafka struct {
 	// grace is how long a call under way gets when the source stops or a
 	// partition goes to another member.
 	grace time.Duration
+	// refresh is how often the topics are looked at for new partitions.
+	refresh time.Duration
 
 	trouble complaint // with the brokers
 	absent  complaint // topics that are not there
@@ -36,6 +38,8 @@ type kafka struct {
 const (
 	// leaveTimeout bounds the last commit and the goodbye.
 	leaveTimeout = 5 * time.Second
+	// idleTimeout bounds what else may be under way when the source stops.
+	idleTimeout = time.Second
 	// shortSession is a session that ended so soon that the next one waits.
 	shortSession = 2 * time.Second
 )
@@ -48,7 +52,7 @@ func openKafka(c keg.SourceConfig, o Options) (keg.Source, error) {
 	}
 	k := &kafka{
 		settings: settings, tls: secured, name: c.Name, brokers: strings.Join(settings.Address, ","), maxBytes: o.maxBytes(), log: o.Log,
-		grace: max(15*time.Second, c.Timeout+5*time.Second),
+		grace: max(15*time.Second, c.Timeout+5*time.Second), refresh: 10 * time.Second,
 	}
 	k.trouble.log, k.absent.log = o.Log, o.Log
 	return k, nil
@@ -109,9 +113,9 @@ func (k *kafka) live(ctx context.Context, in keg.Intake) error {
 	// Nothing of sarama's that waits for a broker ends with ctx: out of a session,
 	// where nothing is under way, the connections end soon after it.
 	defer context.AfterFunc(ctx, func() {
-		last := leaveTimeout
+		last := idleTimeout
 		if m.inSession.Load() {
-			last += k.grace
+			last = k.grace + leaveTimeout
 		}
 		time.AfterFunc(last, wire.Cut)
 	})()
@@ -125,7 +129,7 @@ func (k *kafka) config(w *clients.Wire) *sarama.Config {
 	config.ClientID = k.settings.ClientID
 	config.Metadata.Full = false
 	config.Metadata.AllowAutoTopicCreation = false // to read makes no topic
-	config.Metadata.RefreshFrequency = 10 * time.Second
+	config.Metadata.RefreshFrequency = k.refresh
 	config.Metadata.Retry.Max, config.Metadata.Retry.Backoff = 3, 200*time.Millisecond
 	config.Metadata.Timeout = 15 * time.Second
 

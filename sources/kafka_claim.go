@@ -23,11 +23,9 @@ func (m *member) Setup(session sarama.ConsumerGroupSession) error {
 	return nil
 }
 
-// Cleanup is called by sarama when every partition of a session has been let go.
-func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
-	m.inSession.Store(false)
-	return nil
-}
+// Cleanup is called by sarama when every partition of a session has been let go,
+// before it commits.
+func (m *member) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
 // ConsumeClaim reads one partition, for as long as it is this member's. It is
 // called by sarama, in a goroutine of its own for each.

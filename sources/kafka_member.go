@@ -74,6 +74,7 @@ func (m *member) session(ctx context.Context, group sarama.ConsumerGroup, there,
 		}()
 	}
 	err := group.Consume(ctx, there, m)
+	m.inSession.Store(false)
 	if ctx.Err() != nil || isAbsent(err) { // a topic went away: look again
 		return nil
 	}
