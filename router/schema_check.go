@@ -25,7 +25,7 @@ type counted struct {
 // hundred milliseconds. Prices do not depend on the machine or on its load.
 const (
 	maxCheck    = 250_000 // schemas asked about a value, mostly
-	partsACheck = 16      // members or items that cost as much as asking
+	partsACheck = 2       // members or items that cost as much as asking
 	bytesACheck = 64      // bytes of text
 	bytesAMatch = 16      // bytes that a regular expression goes through
 )
