@@ -106,7 +106,7 @@ func FuzzTransform(f *testing.F) {
 		before := e.Clone()
 		began := time.Now()
 		made, err := table.Routes()[0].Destinations[0].Transform.Apply(e)
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("took %v", took)
 		}
 		if !reflect.DeepEqual(before, e) || string(e.Data) != came {
@@ -160,7 +160,7 @@ func FuzzSchema(f *testing.F) {
 				t.Errorf("%v, and then %v", broken, again)
 			}
 		}
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("took %v", took)
 		}
 	})

