@@ -1,23 +1,26 @@
 package router
 
-import "github.com/kong/keg/router/strict"
+import (
+	"maps"
+	"strings"
+
+	"github.com/kong/keg/router/strict"
+)
 
 // schemaSchema describes `schema` of a route. That what stands in it is a JSON
 // Schema, the compiler sees.
 func schemaSchema() strict.Schema {
-	properties := strict.Schema{}
-	for _, keyword := range keywords {
-		properties[keyword] = strict.Schema{}
-	}
+	// No property is named `id` or `$ref`: a validator that collects those of a
+	// schema may take the property for one.
+	keyword := "^(" + strings.ReplaceAll(strings.Join(keywords, "|"), "$", "[$]") + ")$"
 	inline := strict.Schema{"type": []any{"object", "null"}}
 	file := strict.Schema{"type": []any{"string", "null"}}
 	alone := strict.Schema{"file": file, "inline": inline, "on_violation": onViolationSchema()}
-	properties["file"], properties["inline"], properties["on_violation"] = file, inline, onViolationSchema()
 	named := strict.Schema{"required": []any{"file"}}
 	stands := strict.Schema{"required": []any{"inline"}}
 	return strict.Schema{
-		"type": "object", "minProperties": 1, "properties": properties,
-		"patternProperties": strict.Schema{"^x-": strict.Schema{}}, "additionalProperties": false,
+		"type": "object", "minProperties": 1, "properties": maps.Clone(alone),
+		"patternProperties": strict.Schema{keyword: strict.Schema{}, "^x-": strict.Schema{}}, "additionalProperties": false,
 		"allOf": []any{strict.Schema{"anyOf": []any{
 			strict.Schema{"not": strict.Schema{"anyOf": []any{named, stands}}},
 			strict.Schema{"properties": alone, "additionalProperties": false},

@@ -24,10 +24,10 @@ type counted struct {
 // Bounds of what a check costs: at the limit it has taken some tens to a few
 // hundred milliseconds. Prices do not depend on the machine or on its load.
 const (
-	maxCheck    = 250_000 // schemas asked about a value, mostly
-	partsACheck = 16      // members or items that cost as much as asking
-	bytesACheck = 64      // bytes of text
-	bytesAMatch = 16      // bytes that a regular expression goes through
+	maxCheck    = 150_000 // schemas asked about a value, mostly
+	partsACheck = 2       // members or items that cost as much as asking
+	bytesACheck = 256     // bytes of text
+	bytesAMatch = 32      // bytes that a regular expression goes through
 )
 
 // tooDear is what a check that has cost too much panics with.

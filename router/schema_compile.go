@@ -57,7 +57,7 @@ func (c *compiler) schema(p *strict.Place, r *Route) {
 			own = append(own, m)
 		}
 	}
-	if len(own) == 0 {
+	if len(own) == 0 && c.Failed() == before {
 		c.Fail(p, "needs the schema: {file: order.schema.json}, {inline: {…}}, or the keywords of one")
 		return
 	}

@@ -28,8 +28,9 @@ const (
 )
 
 // worst chooses the flaw that lies deepest in the data, as that is mostly what
-// an alternative that nearly fitted broke on; of several the first by name. The
-// validator walks objects in no order.
+// an alternative that nearly fitted broke on, and rather not the type, which is
+// what the others broke on; of several the first by name. The validator walks
+// objects in no order.
 func worst(err error) *flaw {
 	var broken *jsonschema.ValidationError
 	if !errors.As(err, &broken) {
@@ -37,6 +38,12 @@ func worst(err error) *flaw {
 	}
 	var best *jsonschema.ValidationError
 	var bestText string
+	byType := func(e *jsonschema.ValidationError) int {
+		if _, is := e.ErrorKind.(*wrong.Type); is {
+			return 1
+		}
+		return 0
+	}
 	var visit func(e *jsonschema.ValidationError)
 	visit = func(e *jsonschema.ValidationError) {
 		if len(e.Causes) > 0 {
@@ -50,7 +57,7 @@ func worst(err error) *flaw {
 		}
 		text := problemOf(e.ErrorKind)
 		if best == nil || len(e.InstanceLocation) > len(best.InstanceLocation) ||
-			cmp.Or(slices.Compare(e.InstanceLocation, best.InstanceLocation), cmp.Compare(text, bestText)) < 0 {
+			cmp.Or(byType(e)-byType(best), slices.Compare(e.InstanceLocation, best.InstanceLocation), cmp.Compare(text, bestText)) < 0 {
 			best, bestText = e, text
 		}
 	}

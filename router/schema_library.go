@@ -17,6 +17,10 @@ func (noLoader) Load(url string) (any, error) {
 	return nil, errors.New("a schema is complete in itself: put what it refers to into its $defs")
 }
 
+// nowhere is where a schema stands, so that none of its references leads to a
+// disk.
+const nowhere = "schema:///"
+
 // compileSchema compiles a schema whose work is counted.
 func compileSchema(tree any) (*counted, error) {
 	c := &counted{}
@@ -31,11 +35,10 @@ func compileSchema(tree any) (*counted, error) {
 		}
 		return &countedRegexp{compiled, c}, nil
 	})
-	const name = "schema:///" // resolves nothing on a disk
-	if err := compiler.AddResource(name, tree); err != nil {
+	if err := compiler.AddResource(nowhere, tree); err != nil {
 		return nil, err
 	}
-	schema, err := compiler.Compile(name)
+	schema, err := compiler.Compile(nowhere)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +112,7 @@ func schemaProblem(err error) string {
 	}
 	var load *jsonschema.LoadURLError
 	if errors.As(err, &load) {
-		return fmt.Sprintf("it refers to %s, and nothing is fetched: put what it refers to into its $defs", cut(load.URL))
+		return fmt.Sprintf("it refers to %s, and nothing is fetched: put what it refers to into its $defs", cut(strings.TrimPrefix(load.URL, nowhere)))
 	}
-	return strings.ReplaceAll(cutTo(err.Error(), 3*maxRunes), "schema:///", "")
+	return strings.ReplaceAll(cutTo(err.Error(), 3*maxRunes), nowhere, "")
 }

@@ -178,6 +178,10 @@ func (c *compiler) attributeName(p *strict.Place) (string, bool) {
 		c.FailKey(p, "is no attribute: it stands beside `set`, as `data`")
 		return "", false
 	}
+	if name == "keghops" || strings.HasPrefix(name, "kegdlq") {
+		c.FailKey(p, "cannot be set: KEG itself writes it")
+		return "", false
+	}
 	if !isAttributeName(name) {
 		c.FailUnknown(p, settable)
 		return "", false
@@ -195,10 +199,10 @@ func (c *compiler) removed(p *strict.Place, t *Transform) []string {
 		}
 		name := text.Value
 		switch {
-		case contextAttributes[name] || name == "specversion":
+		case contextAttributes[strings.TrimPrefix(name, "event_")] || name == "specversion":
 			c.Fail(&items[i], "%s cannot be removed: every event has one", name)
 		case name == "data" || !isAttributeName(name):
-			c.Fail(&items[i], "must be the name of an attribute, not %s%s", text, text.DidYouMean(settable))
+			c.Fail(&items[i], "must be the name of an attribute, not %s%s", text, text.DidYouMean(settable[3:]))
 		case t.gives(name):
 			c.Fail(&items[i], "%s is set and removed", name)
 		case !slices.Contains(names, name):
