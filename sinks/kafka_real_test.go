@@ -114,24 +114,24 @@ func TestRealKafkaLogins(t *testing.T) {
 		listener string
 		tls      *TLS
 		sasl     *SASL
-		want     string // good, permanent, transient
+		want     string
 	}{
 		"TLS with a client certificate": {
-			"KEG_TEST_KAFKA_TLS", &TLS{CA: authority.CA, Cert: setting(t, "KEG_TEST_TLS_CERT"), Key: keg.NewSecret(setting(t, "KEG_TEST_TLS_KEY"))}, nil, "good",
+			"KEG_TEST_KAFKA_TLS", &TLS{CA: authority.CA, Cert: setting(t, "KEG_TEST_TLS_CERT"), Key: keg.NewSecret(setting(t, "KEG_TEST_TLS_KEY"))}, nil, "taken",
 		},
-		"TLS without the client certificate": {"KEG_TEST_KAFKA_TLS", authority, nil, "transient"},
-		"an authority that is not known":     {"KEG_TEST_KAFKA_SASL", &TLS{}, user("PLAIN", password), "transient"},
-		"any certificate":                    {"KEG_TEST_KAFKA_SASL", &TLS{InsecureSkipVerify: true}, user("PLAIN", password), "good"},
-		"another server's name":              {"KEG_TEST_KAFKA_SASL", &TLS{CA: authority.CA, ServerName: "kafka.example"}, user("PLAIN", password), "transient"},
-		"PLAIN":                              {"KEG_TEST_KAFKA_SASL", authority, user("PLAIN", password), "good"},
-		"PLAIN, wrong password":              {"KEG_TEST_KAFKA_SASL", authority, user("PLAIN", wrong), "permanent"},
-		"SCRAM-SHA-256":                      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-256", password), "good"},
-		"SCRAM-SHA-256, wrong password":      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-256", wrong), "permanent"},
-		"SCRAM-SHA-512":                      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-512", password), "good"},
-		"SCRAM-SHA-512, wrong password":      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-512", wrong), "permanent"},
-		"OAUTHBEARER":                        {"KEG_TEST_KAFKA_OAUTH", authority, oauth("right"), "good"},
-		"OAUTHBEARER, wrong secret":          {"KEG_TEST_KAFKA_OAUTH", authority, oauth(sinktest.Secret), "permanent"},
-		"a mechanism that is not offered":    {"KEG_TEST_KAFKA_OAUTH", authority, user("PLAIN", password), "permanent"},
+		"TLS without the client certificate": {"KEG_TEST_KAFKA_TLS", authority, nil, "outage"},
+		"an authority that is not known":     {"KEG_TEST_KAFKA_SASL", &TLS{}, user("PLAIN", password), "outage"},
+		"any certificate":                    {"KEG_TEST_KAFKA_SASL", &TLS{InsecureSkipVerify: true}, user("PLAIN", password), "taken"},
+		"another server's name":              {"KEG_TEST_KAFKA_SASL", &TLS{CA: authority.CA, ServerName: "kafka.example"}, user("PLAIN", password), "outage"},
+		"PLAIN":                              {"KEG_TEST_KAFKA_SASL", authority, user("PLAIN", password), "taken"},
+		"PLAIN, wrong password":              {"KEG_TEST_KAFKA_SASL", authority, user("PLAIN", wrong), "outage"},
+		"SCRAM-SHA-256":                      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-256", password), "taken"},
+		"SCRAM-SHA-256, wrong password":      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-256", wrong), "outage"},
+		"SCRAM-SHA-512":                      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-512", password), "taken"},
+		"SCRAM-SHA-512, wrong password":      {"KEG_TEST_KAFKA_SASL", authority, user("SCRAM-SHA-512", wrong), "outage"},
+		"OAUTHBEARER":                        {"KEG_TEST_KAFKA_OAUTH", authority, oauth("right"), "taken"},
+		"OAUTHBEARER, wrong secret":          {"KEG_TEST_KAFKA_OAUTH", authority, oauth(sinktest.Secret), "outage"},
+		"a mechanism that is not offered":    {"KEG_TEST_KAFKA_OAUTH", authority, user("PLAIN", password), "outage"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -146,13 +146,7 @@ func TestRealKafkaLogins(t *testing.T) {
 					t.Error("the error holds a secret")
 				}
 			}
-			got := "good"
-			if keg.IsPermanent(err) {
-				got = "permanent"
-			} else if err != nil {
-				got = "transient"
-			}
-			if got != test.want {
+			if got := class(err); got != test.want {
 				t.Errorf("Send is %s (%v), want %s", got, err, test.want)
 			}
 			if err == nil && len(realRecords(t, topic)) != 1 {

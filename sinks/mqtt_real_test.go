@@ -125,7 +125,7 @@ func TestMosquittoRefusesStrangers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &MQTT{Topic: "keg/refused", QoS: 1}
 			tt.change(m)
-			transient(t, sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")), tt.text)
+			unsent(t, sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")), tt.text)
 		})
 	}
 }
