@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -30,19 +32,41 @@ func realTopic(t testing.TB) string {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	topic := fmt.Sprintf("keg-%d", time.Now().UnixNano())
+	makeTopic(t, client, topic, nil)
+	return topic
+}
+
+// makeTopic makes a topic of three partitions, where it is not there, and waits
+// for their leaders.
+func makeTopic(t testing.TB, client *kgo.Client, name string, configs map[string]string) {
+	t.Helper()
 	create := kmsg.NewCreateTopicsRequest()
 	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic = fmt.Sprintf("keg-%d", time.Now().UnixNano())
+	topic.Topic = name
 	topic.NumPartitions, topic.ReplicationFactor = 3, 1
+	for key, value := range configs {
+		config := kmsg.NewCreateTopicsRequestTopicConfig()
+		config.Name, config.Value = key, &value
+		topic.Configs = append(topic.Configs, config)
+	}
 	create.Topics = append(create.Topics, topic)
 	ctx := ctxOf(t, 30*time.Second)
-	if _, err := create.RequestWith(ctx, client); err != nil {
-		t.Fatal(err)
+	answer, err := create.RequestWith(ctx, client)
+	if err == nil {
+		err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+	}
+	partitions := 3
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		err, partitions = nil, 1 // a producer that asked for it was faster, by the broker's defaults
+	}
+	if err != nil {
+		t.Fatalf("making the topic: %v", err)
 	}
 	for {
-		ends, err := endOffsets(ctx, client, topic.Topic)
-		if err == nil && len(ends) == 3 {
-			return topic.Topic
+		ends, err := endOffsets(ctx, client, name)
+		if err == nil && len(ends) >= partitions {
+			return
 		}
 		if ctx.Err() != nil {
 			t.Fatalf("the topic has no leaders: %v", err)
