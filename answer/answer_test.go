@@ -61,6 +61,10 @@ func TestStatusOfOneEvent(t *testing.T) {
 		"time ran out for one, one refused for good": {failed(delivery("a", orders, late), delivery("b", audit, refused)), 502},
 		"time ran out for one, one spent":            {failed(delivery("a", orders, late), delivery("b", audit, errors.New("x"))), 502},
 		"refused for good, also for being late":      {failed(delivery("a", orders, keg.Permanent(late))), 502},
+		"too large for a destination is no 413":      {failed(delivery("a", orders, keg.Permanent(&keg.TooLargeError{What: "event"}))), 502},
+		"a destination is gone":                      {failed(delivery("a", orders, keg.Gone(errors.New("410 Gone")))), 502},
+		"a destination was not reached":              {failed(delivery("a", orders, keg.Unreachable(errors.New("refused")))), 502},
+		"a destination was not reached in time":      {failed(delivery("a", orders, keg.Unreachable(late))), 504},
 		"known to be away":                           {failed(delivery("a", orders, busy)), 503},
 		"known to be away, and another late":         {failed(delivery("a", orders, busy), delivery("b", audit, late)), 504},
 		"known to be away, and another refused":      {failed(delivery("a", orders, busy), delivery("b", audit, refused)), 502},
@@ -120,6 +124,9 @@ func TestBodies(t *testing.T) {
 		{"route":"b","destination":"https://audit.internal/events","attempts":3,"error":"400  Bad  Request"}]}`,
 		Of(keg.Receipts{failed(delivery("a", orders, keg.Permanent(errors.New("message too large"))),
 			delivery("c", orders, nil), delivery("b", audit, errors.New("400 \nBad\x00 Request")))}, false))
+	same(t, `{"type":"about:blank","title":"Bad Gateway","status":502,"id":"7","detail":"not every destination took the event","deliveries":[
+		{"route":"a","destination":"kafka://kafka:9092/orders","attempts":3,"error":"the event is too large"}]}`,
+		Of(keg.Receipts{failed(delivery("a", orders, keg.Permanent(&keg.TooLargeError{What: "event"})))}, false))
 	same(t, `{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"KEG failed on this event; its log says why"}`,
 		Problem(errors.New("password=hunter2")))
 	same(t, `{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"use POST"}`, Status(http.StatusMethodNotAllowed, "use POST"))

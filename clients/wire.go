@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kong/keg"
 )
 
 // Wire makes a client's connections and can cut them all: sarama takes no
@@ -41,7 +43,7 @@ func (w *Wire) Dial(network, address string) (net.Conn, error) {
 	}
 	w.open.Add(1)
 	closed := sync.OnceFunc(func() { w.open.Add(-1) })
-	return &wireConn{c, closed, context.AfterFunc(w.ctx, func() { _ = c.Close() })}, nil
+	return &wireConn{Conn: c, closed: closed, forget: context.AfterFunc(w.ctx, func() { _ = c.Close() })}, nil
 }
 
 // wireConn is forgotten by its wire when it closes.
@@ -49,6 +51,20 @@ type wireConn struct {
 	net.Conn
 	closed func()
 	forget func() bool
+	heard  atomic.Bool // the broker has said something
+}
+
+// Read marks the error of a broker that closes or keeps silent before its first
+// word, which answers the client's introduction: no record was sent to it.
+func (c *wireConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.heard.Store(true)
+	}
+	if err != nil && !c.heard.Load() {
+		err = keg.Unreachable(err)
+	}
+	return n, err
 }
 
 func (c *wireConn) Close() error {

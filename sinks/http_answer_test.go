@@ -21,20 +21,28 @@ func answer(status int, header http.Header, body string) *http.Response {
 func nothing() []string { return nil }
 
 func TestEveryStatusIsJudged(t *testing.T) {
-	transient := map[int]bool{408: true, 425: true, 429: true, 500: true, 502: true, 503: true, 504: true}
 	for status := 100; status < 600; status++ {
 		err := judgeAnswer(answer(status, nil, ""), time.Now(), nothing)
-		switch {
-		case status >= 200 && status < 300:
-			if err != nil {
-				t.Errorf("%d: %v, want the event taken", status, err)
-			}
-		case err == nil:
-			t.Errorf("%d: the event counts as taken", status)
-		case keg.IsPermanent(err) == transient[status]:
-			t.Errorf("%d: permanent is %v", status, keg.IsPermanent(err))
+		if got, want := class(err), classOfStatus(status); got != want {
+			t.Errorf("%d: %v is %s, want %s", status, err, got, want)
 		}
 	}
+}
+
+// classOfStatus is the delivery contract's word on a status without Retry-After.
+func classOfStatus(status int) string {
+	switch status {
+	case 408, 425, 429, 500, 502, 503, 504:
+		return "transient"
+	case 410:
+		return "gone"
+	case 413:
+		return "too large"
+	}
+	if status >= 200 && status < 300 {
+		return "taken"
+	}
+	return "permanent"
 }
 
 func TestRetryAfter(t *testing.T) {

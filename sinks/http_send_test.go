@@ -17,15 +17,18 @@ import (
 )
 
 func TestHTTPNeverFollowsARedirect(t *testing.T) {
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		var asked atomic.Int32
-		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			asked.Add(1)
-			http.Redirect(w, r, "/elsewhere", status)
-		})
-		err := sendOne(t, sinkTo(t, server.URL, nil), webhook("1"))
-		if !keg.IsPermanent(err) || asked.Load() != 1 {
-			t.Errorf("%d: %v after %d requests, want a permanent error after one", status, err, asked.Load())
+	for _, status := range []int{300, 301, 302, 303, 304, 305, 307, 308} {
+		for _, to := range []string{"/elsewhere", "http://169.254.169.254/latest/meta-data/", "//169.254.170.2/", "http://[fd00:ec2::254]/", "http://[::ffff:a9fe:a9fe]/", ""} {
+			var asked atomic.Int32
+			server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				w.Header().Set("Location", to)
+				w.WriteHeader(status)
+			})
+			err := sendOne(t, sinkTo(t, server.URL, nil), webhook("1"))
+			if class(err) != "permanent" || asked.Load() != 1 {
+				t.Errorf("%d to %q: %v after %d requests, want a permanent error after one", status, to, err, asked.Load())
+			}
 		}
 	}
 }

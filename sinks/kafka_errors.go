@@ -93,13 +93,13 @@ func classify(err error) error {
 		encoding sarama.PacketEncodingError
 	)
 	switch {
-	case err == nil, keg.IsPermanent(err), keg.IsUnreachable(err):
+	case err == nil, keg.IsPermanent(err):
 		return err
 	case isAny(err, tooLargeErrors):
 		return tooLarge(err, 0)
 	case errors.As(err, &config), errors.As(err, &encoding), isAny(err, refusals):
 		return keg.Permanent(err)
-	case isAny(err, outages), neverConnected(err), errors.Is(err, breaker.ErrBreakerOpen):
+	case keg.IsUnreachable(err), isAny(err, outages), neverConnected(err), errors.Is(err, breaker.ErrBreakerOpen):
 		return keg.Unreachable(explain(err))
 	}
 	return explain(err)

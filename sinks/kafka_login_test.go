@@ -34,9 +34,9 @@ func TestKafkaLogsInOverTLS(t *testing.T) {
 			}
 			pool := newPool(t)
 			wrong := openSink(t, pool, kafkaDestination(settings("wrong-"+password)))
-			// This server hangs up; a real broker says why, and that is permanent.
-			if err := wrong.Send(ctxOf(t, 10*time.Second), testEvent("1")); err == nil || strings.Contains(err.Error(), password) {
-				t.Errorf("a wrong password: %v, want an error without it", err)
+			// This server hangs up; a real broker says why.
+			if err := wrong.Send(ctxOf(t, 10*time.Second), testEvent("1")); class(err) != "outage" || strings.Contains(err.Error(), password) {
+				t.Errorf("a wrong password: %v, want an outage without it", err)
 			}
 			sink := openSink(t, pool, kafkaDestination(settings(password)))
 			if err := sink.Send(ctxOf(t, 10*time.Second), testEvent("1")); err != nil {
@@ -61,8 +61,8 @@ func TestABrokerWhoseCertificateIsNotTrustedIsNotSpokenTo(t *testing.T) {
 	settings.TLS = &TLS{CA: tlstest.NewAuthority(t).PEM}
 	sink := openSink(t, newPool(t), kafkaDestination(settings))
 	err := sink.Send(ctxOf(t, 10*time.Second), testEvent("1"))
-	if err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("Send: %v, want an error that names the certificate", err)
+	if class(err) != "outage" || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("Send: %v, want an outage that names the certificate", err)
 	}
 }
 
@@ -76,18 +76,17 @@ func tokenSource(t *testing.T, s *SASL) sarama.AccessTokenProvider {
 
 func TestATokenServersRefusalTellsNoSecret(t *testing.T) {
 	tests := map[string]struct {
-		status    int
-		body      string
-		permanent bool
-		want      string
+		status int
+		body   string
+		want   string
 	}{
-		"a wrong secret":       {401, `{"error":"invalid_client","error_description":"you sent s3cr3t"}`, true, `token_url answered 401 instead of a token ("invalid_client")`},
-		"an answer of lines":   {400, `{"error":"a\r\nb s3cr` + `"}`, true, `token_url answered 400 instead of a token ("a\r\nb s3cr")`},
-		"no OAuth at all":      {404, "s3cr3t\r\nnot found", false, "token_url answered 404 instead of a token"},
-		"out of order":         {503, "", false, "token_url answered 503 instead of a token"},
-		"a redirect":           {302, "", false, "token_url answered 302 instead of a token"},
-		"a token of nothing":   {200, `{"access_token":""}`, false, "no token from token_url"},
-		"an answer of garbage": {200, "s3cr3t", false, "no token from token_url"},
+		"a wrong secret":       {401, `{"error":"invalid_client","error_description":"you sent s3cr3t"}`, `token_url answered 401 instead of a token ("invalid_client")`},
+		"an answer of lines":   {400, `{"error":"a\r\nb s3cr` + `"}`, `token_url answered 400 instead of a token ("a\r\nb s3cr")`},
+		"no OAuth at all":      {404, "s3cr3t\r\nnot found", "token_url answered 404 instead of a token"},
+		"out of order":         {503, "", "token_url answered 503 instead of a token"},
+		"a redirect":           {302, "", "token_url answered 302 instead of a token"},
+		"a token of nothing":   {200, `{"access_token":""}`, "no token from token_url"},
+		"an answer of garbage": {200, "s3cr3t", "no token from token_url"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +98,7 @@ func TestATokenServersRefusalTellsNoSecret(t *testing.T) {
 			}))
 			defer server.Close()
 			s := &SASL{Mechanism: "OAUTHBEARER", TokenURL: server.URL, ClientID: "keg", ClientSecret: keg.NewSecret("s3cr3t")}
-			_, err := tokenSource(t, s).Token()
+			_, err := outageTokens{tokenSource(t, s)}.Token()
 			if err == nil {
 				t.Fatal("a token")
 			}
@@ -107,8 +106,8 @@ func TestATokenServersRefusalTellsNoSecret(t *testing.T) {
 			if !strings.Contains(told.Error(), test.want) || strings.Contains(told.Error(), "s3cr3t") || strings.ContainsAny(told.Error(), "\r\n") {
 				t.Errorf("%q, want %q", told, test.want)
 			}
-			if keg.IsPermanent(told) != test.permanent {
-				t.Errorf("permanent: %v", !test.permanent)
+			if class(told) != "outage" {
+				t.Errorf("%v is %s: no event has part in it", told, class(told))
 			}
 		})
 	}

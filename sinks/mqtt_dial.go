@@ -121,13 +121,15 @@ func (d *mqttDialer) connect(ctx context.Context) (*mqttConnection, error) {
 	// is what ends a handshake that takes too long.
 	var network error
 	abandon := func() bool { return false }
+	var answer *connackConn
 	o.SetCustomOpenConnectionFn(func(broker *url.URL, _ paho.ClientOptions) (net.Conn, error) {
 		var conn net.Conn
 		if conn, network = clients.DialMQTT(ctx, broker, d.key.tls.Config()); network != nil {
 			return nil, network
 		}
 		abandon = context.AfterFunc(ctx, func() { _ = conn.Close() })
-		return conn, nil
+		answer = &connackConn{Conn: conn}
+		return answer, nil
 	})
 	c.client = paho.NewClient(o)
 	token := c.client.Connect().(*paho.ConnectToken)
@@ -141,6 +143,11 @@ func (d *mqttDialer) connect(ctx context.Context) (*mqttConnection, error) {
 			return nil, fmt.Errorf("the broker did not answer CONNECT within %v", d.times.connect)
 		}
 		return nil, fmt.Errorf("connecting to the broker: %w", ctx.Err())
+	case token.Error() == nil && answer.code() != packets.Accepted:
+		// Paho has hung up, and says that all is well: it does not know the code, which
+		// is one of MQTT 5.
+		c.client.Disconnect(0)
+		return nil, fmt.Errorf("the broker refused the connection: code %#x", answer.code())
 	case token.Error() == nil:
 		return c, nil
 	case code == packets.ErrNetworkError:
@@ -149,3 +156,22 @@ func (d *mqttDialer) connect(ctx context.Context) (*mqttConnection, error) {
 		return nil, fmt.Errorf("the broker refused the connection: %w", token.Error())
 	}
 }
+
+// connackConn keeps the first packet of a connection, which is a CONNACK (MQTT
+// 3.1.1, section 3.2).
+type connackConn struct {
+	net.Conn
+	first [4]byte
+	n     int
+}
+
+func (c *connackConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.n < len(c.first) {
+		c.n += copy(c.first[c.n:], p[:n])
+	}
+	return n, err
+}
+
+// code is the packet's return code.
+func (c *connackConn) code() byte { return c.first[3] }

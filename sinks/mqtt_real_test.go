@@ -125,7 +125,7 @@ func TestMosquittoRefusesStrangers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &MQTT{Topic: "keg/refused", QoS: 1}
 			tt.change(m)
-			transient(t, sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")), tt.text)
+			unsent(t, sendOne(t, openSink(t, newPool(t), mqttDestination(m)), webhook("1")), tt.text)
 		})
 	}
 }
@@ -198,6 +198,43 @@ func TestMosquittoThatIsKilledStoppedAndPausedCostsOnlyErrors(t *testing.T) {
 			mu.Unlock()
 			eventually(t, "what was acknowledged last arrives", func() bool { return len(got.missing(last)) == 0 })
 			t.Logf("%d acknowledged, %d failed", count(), failed.Load())
+		})
+	}
+}
+
+// Each event is sent again until it is taken, and none may pay for the outage.
+func TestMosquittoThatIsAwayCostsNoEventItsAttempts(t *testing.T) {
+	for _, end := range []string{"stop", "kill"} {
+		t.Run(end, func(t *testing.T) {
+			m := &MQTT{Address: setting(t, "KEG_TEST_MQTT"), Topic: mosquittoTopic(), QoS: 1}
+			load := startLoad(t, openSink(t, newPool(t), mqttDestination(m)), time.Second)
+			load.more(100)
+			service(t, end, "mosquitto")
+			load.failing()
+			time.Sleep(5 * time.Second)
+			service(t, "start", "mosquitto")
+			got := &subscription{ids: map[string]int{}}
+			subscribe(t, m.Topic, got)
+			subscribed := time.Now()
+			load.more(200)
+			load.end()
+			if most := load.report(); most > maxSpent {
+				t.Errorf("an event spent %d attempts on an outage", most)
+			}
+			var since []string
+			for id, at := range load.taken {
+				if at.After(subscribed) {
+					since = append(since, id)
+				}
+			}
+			eventually(t, "what was taken since arrives", func() bool { return len(got.missing(since)) == 0 })
+			got.mu.Lock()
+			defer got.mu.Unlock()
+			for id, n := range got.ids {
+				if n > load.tries[id] {
+					t.Errorf("%s arrived %d times after %d Sends", id, n, load.tries[id])
+				}
+			}
 		})
 	}
 }

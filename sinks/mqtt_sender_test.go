@@ -38,11 +38,15 @@ func noLeaks(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t, already) })
 }
 
-// transient fails the test unless err is one, with text in it.
-func transient(t *testing.T, err error, text string) {
+// transient fails the test unless err is one, with text in it. Unsent is the
+// same of an outage.
+func transient(t *testing.T, err error, text string) { t.Helper(); is(t, err, "transient", text) }
+func unsent(t *testing.T, err error, text string)    { t.Helper(); is(t, err, "outage", text) }
+
+func is(t *testing.T, err error, want, text string) {
 	t.Helper()
-	if err == nil || keg.IsPermanent(err) || !strings.Contains(err.Error(), text) {
-		t.Errorf("%v, want a transient error with %q", err, text)
+	if got := class(err); got != want || !strings.Contains(err.Error(), text) {
+		t.Errorf("%v is %s, want %s with %q", err, got, want, text)
 	}
 }
 
