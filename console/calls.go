@@ -140,7 +140,8 @@ func (c *calls) work(w http.ResponseWriter, r *http.Request, replay bool) {
 		refuse(w, http.StatusConflict, "a replay or a drop is under way already: wait until it is done")
 		return
 	}
-	defer c.working.Unlock()
+	over := sync.OnceFunc(c.working.Unlock)
+	defer over()
 
 	ctx, stop := context.WithCancelCause(r.Context())
 	defer stop(nil)
@@ -152,6 +153,7 @@ func (c *calls) work(w http.ResponseWriter, r *http.Request, replay bool) {
 	}
 	progress, err := do(ctx, selection, func(p Progress) { lines.write(report{State: "running", Progress: p}) })
 	count(progress.Done)
+	over() // whoever reads the last line may begin the next
 	if err == nil {
 		lines.write(report{State: "done", Progress: progress})
 		return
