@@ -25,6 +25,7 @@ type config struct {
 	senders     int // by HTTP
 	kongSenders int
 	rate        float64       // events a second, of all senders together
+	least       int           // events that must have been acknowledged, or the run has shown nothing
 	patience    time.Duration // for something to go forward
 	keep        bool          // the folder
 	progress    io.Writer
@@ -134,10 +135,13 @@ func (h *harness) drive(ctx context.Context, random func(stream uint64) *rand.Ra
 		}
 	}
 
-	h.receiver.well.Store(true)
 	if err := h.start(); err != nil {
 		return err
 	}
+	if err := h.lively(ctx); err != nil {
+		return err
+	}
+	h.receiver.well.Store(true)
 	enough()
 	if err := h.lastWords(&senders); err != nil {
 		return err
@@ -236,6 +240,26 @@ func (h *harness) stopped() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stops++
+}
+
+// lively waits until the least that makes a run worth something is acknowledged.
+func (h *harness) lively(ctx context.Context) error {
+	last, since := 0, time.Now()
+	for {
+		f, _, _ := h.ledger.sofar()
+		if f.Acknowledged > last {
+			last, since = f.Acknowledged, time.Now()
+		}
+		switch {
+		case f.Acknowledged >= h.least:
+			return nil
+		case time.Since(since) > h.patience:
+			return fmt.Errorf("only %d events were acknowledged, of %d at least: %s", f.Acknowledged, h.least, h.ledger.lastRefusal())
+		}
+		if err := errors.Join(h.node.live(50*time.Millisecond), ctx.Err()); err != nil {
+			return err
+		}
+	}
 }
 
 // lastWords waits until each sender's last event is acknowledged.
