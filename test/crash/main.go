@@ -37,8 +37,9 @@ func main() {
 	flag.IntVar(&c.kills, "kills", 100, "how often to kill")
 	flag.Uint64Var(&c.seed, "seed", 0, "the seed of all that is random; 0 takes one and tells it")
 	flag.IntVar(&c.senders, "senders", 6, "senders to the HTTP source")
+	flag.IntVar(&c.batchers, "batch-senders", 1, "senders of batches to the HTTP source")
 	flag.IntVar(&c.kongSenders, "kong-senders", 4, "senders through the stand-in for Kong")
-	flag.Float64Var(&c.rate, "rate", 500, "events a second, of all senders together")
+	flag.Float64Var(&c.rate, "rate", 500, "events (or batches) a second, of all senders together")
 	flag.DurationVar(&c.patience, "patience", time.Minute, "how long to wait for something to go forward")
 	flag.BoolVar(&c.keep, "keep", false, "keep the folder with the store and the log")
 	flag.Parse()
@@ -54,7 +55,7 @@ func main() {
 const leastEvents = 10
 
 func command(ctx context.Context, c config) error {
-	if flag.NArg() > 0 || c.kills < 1 || c.senders+c.kongSenders < 1 || c.rate <= 0 {
+	if flag.NArg() > 0 || c.kills < 1 || c.senders+c.batchers+c.kongSenders < 1 || c.rate <= 0 {
 		flag.Usage()
 		os.Exit(2)
 	}

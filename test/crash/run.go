@@ -23,6 +23,7 @@ type config struct {
 	kills       int
 	seed        uint64
 	senders     int // by HTTP
+	batchers    int // by HTTP, of batches
 	kongSenders int
 	rate        float64       // events a second, of all senders together
 	least       int           // events that must have been acknowledged, or the run has shown nothing
@@ -111,13 +112,16 @@ func (h *harness) drive(ctx context.Context, random func(stream uint64) *rand.Ra
 	var senders sync.WaitGroup
 	limit := rate.NewLimiter(rate.Limit(h.rate), 10)
 	var all []*sender
-	send := func(name, url string, stream uint64) {
+	send := func(name, url string, stream uint64, run func(s *sender, ctx, more context.Context)) {
 		s := newSender(name, url, h.ledger, random(stream), limit)
 		all = append(all, s)
-		senders.Go(func() { s.run(ctx, more) })
+		senders.Go(func() { run(s, ctx, more) })
 	}
 	for i := range h.senders {
-		send(fmt.Sprint("http", i), "http://"+h.node.source+"/", uint64(100+i))
+		send(fmt.Sprint("http", i), "http://"+h.node.source+"/", uint64(100+i), (*sender).run)
+	}
+	for i := range h.batchers {
+		send(fmt.Sprint("batch", i), "http://"+h.node.source+"/", uint64(200+i), (*sender).runBatches)
 	}
 	if h.kongSenders > 0 {
 		url, stop, err := startGateway(ctx, h.node)
@@ -126,7 +130,7 @@ func (h *harness) drive(ctx context.Context, random func(stream uint64) *rand.Ra
 		}
 		defer stop()
 		for i := range h.kongSenders {
-			send(fmt.Sprint("kong", i), url, uint64(200+i))
+			send(fmt.Sprint("kong", i), url, uint64(300+i), (*sender).run)
 		}
 	}
 	for h.kills < h.config.kills {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -61,7 +60,7 @@ func (s *sender) run(ctx, more context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			pause(ctx, time.Duration(5+s.random.IntN(45))*time.Millisecond)
+			s.rest(ctx)
 		}
 	}
 }
@@ -76,28 +75,24 @@ func (s *sender) send(ctx context.Context, e event, body []byte) (safe bool, err
 	for name, value := range attributes(e) {
 		request.Header.Set(name, value)
 	}
-	response, err := s.client.Do(request)
-	if err != nil {
-		s.ledger.refuse(err.Error())
-		return false, nil
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	status, answer := s.do(request)
 	switch {
-	case response.StatusCode >= 500:
-		s.ledger.refuse(response.Status + ": " + string(text))
+	case status == 0 || status >= 500:
 		return false, nil
-	case response.StatusCode >= 300:
-		return false, fmt.Errorf("event %s was answered %s: %s", e.id(), response.Status, text)
-	case err != nil: // cut in the body: the status is there, but nobody would count on it
-		return false, nil
+	case status >= 300:
+		return false, fmt.Errorf("event %s was answered %d: %s", e.id(), status, answer)
 	}
 	var said struct {
 		ID     string
 		Routes []string
 	}
-	if err := json.Unmarshal(text, &said); err != nil || said.ID != e.id() || !slices.Equal(said.Routes, []string{kinds[e.Kind].eventType}) {
-		return true, fmt.Errorf("event %s was answered %s: %s", e.id(), response.Status, text)
+	if err := json.Unmarshal(answer, &said); err != nil || said.ID != e.id() || !slices.Equal(said.Routes, []string{kinds[e.Kind].eventType}) {
+		return true, fmt.Errorf("event %s was answered %d: %s", e.id(), status, answer)
 	}
 	return true, nil
+}
+
+// rest waits before an event is sent again.
+func (s *sender) rest(ctx context.Context) {
+	pause(ctx, time.Duration(5+s.random.IntN(45))*time.Millisecond)
 }
