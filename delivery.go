@@ -127,6 +127,17 @@ type Destination struct {
 	// and HTTP's headers. Their values may be secrets.
 	Headers  map[string]Secret
 	Settings Settings
+	// Transform makes what is sent of an event; nil sends it as it is. Whoever
+	// sends calls it once for each attempt, and keeps the event itself.
+	Transform Transformer
+}
+
+// Transformer makes another event of one.
+type Transformer interface {
+	// Apply returns a new event, or e where it changes nothing. It never changes
+	// e, is a function of e alone, blocks on nothing, and may be called by many
+	// goroutines at once. Its errors are [Permanent] and hold no secret.
+	Apply(e *Event) (*Event, error)
 }
 
 // Settings are the keys of routes.yaml that one type of destination has of its

@@ -7,10 +7,11 @@ import (
 )
 
 // An error says by its type what to do next. A sink's error is permanent
-// ([Permanent]), says when to come back ([RetryAfter]), tells of an outage
-// ([Unreachable]), or, being none of these, is transient: the same attempt may
-// succeed later. The rest are the refusals that
-// a sender hears, one type for each answer of the delivery contract.
+// ([Permanent], [Gone]), says when to come back ([RetryAfter]), tells of an
+// outage ([Unreachable]), or, being none of these, is transient: the same
+// attempt may succeed later. It is one of these and never two. The rest are the
+// refusals that a sender hears, one type for each answer of the delivery
+// contract.
 
 // Permanent marks err as final: no later attempt can succeed.
 func Permanent(err error) error { return &permanentError{err} }
@@ -50,9 +51,27 @@ type retryAfterError struct {
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// Unreachable marks err as an outage: nothing was sent, because the destination
-// could not be reached at all (refused, no such host, no broker). Such an
-// attempt says nothing of the event, and is not counted against it.
+// Gone marks err as final, and not for its event alone: the destination has said
+// that it is no more, so that nothing else need be sent there either.
+func Gone(err error) error { return &goneError{Permanent(err)} }
+
+// IsGone reports whether err, or one that it wraps, tells that the destination
+// is no more. Such an error [IsPermanent], too.
+func IsGone(err error) bool {
+	var g *goneError
+	return errors.As(err, &g)
+}
+
+type goneError struct{ err error }
+
+func (e *goneError) Error() string { return e.err.Error() }
+func (e *goneError) Unwrap() error { return e.err }
+
+// Unreachable marks err as an outage: the destination could not be reached at
+// all (refused, no such host, no broker, no turn before time ran out), or could
+// be, and takes nothing from anybody now (a partition without a leader). Nothing
+// was sent, or nothing of it kept. Such an attempt says nothing of the event,
+// and is not counted against it.
 func Unreachable(err error) error { return &unreachableError{err} }
 
 // IsUnreachable reports whether err, or one that it wraps, is an outage.
@@ -83,14 +102,18 @@ func (e *InvalidError) Error() string {
 	return fmt.Sprintf("%q %s", e.Attribute, e.Problem)
 }
 
-// TooLargeError: more bytes (or events) than a limit allows. Answered 413.
+// TooLargeError: more bytes (or events) than a limit allows. Answered 413; where
+// it is a destination's limit, the destination's refusal is what is answered.
 type TooLargeError struct {
 	What  string // "event", "batch"
-	Limit int64
+	Limit int64  // 0: whoever has it did not tell
 	Unit  string // "bytes", "events"
 }
 
 func (e *TooLargeError) Error() string {
+	if e.Limit == 0 {
+		return fmt.Sprintf("the %s is too large", e.What)
+	}
 	return fmt.Sprintf("the %s is larger than %d %s", e.What, e.Limit, e.Unit)
 }
 

@@ -16,6 +16,8 @@ func TestAnErrorsTypeSaysWhatToDoNext(t *testing.T) {
 	for name, test := range map[string]struct {
 		err       error
 		permanent bool
+		gone      bool
+		outage    bool
 		after     time.Duration
 		asked     bool
 	}{
@@ -25,6 +27,10 @@ func TestAnErrorsTypeSaysWhatToDoNext(t *testing.T) {
 		"retry-after":                {err: keg.RetryAfter(io.EOF, 3*time.Second), after: 3 * time.Second, asked: true},
 		"retry-after, wrapped":       {err: fmt.Errorf("http: %w", keg.RetryAfter(io.EOF, 0)), asked: true},
 		"retry-after, in the past":   {err: keg.RetryAfter(io.EOF, -time.Hour), asked: true},
+		"gone":                       {err: keg.Gone(io.EOF), gone: true, permanent: true},
+		"gone, wrapped":              {err: fmt.Errorf("http: %w", keg.Gone(io.EOF)), gone: true, permanent: true},
+		"an outage":                  {err: keg.Unreachable(io.EOF), outage: true},
+		"an outage, wrapped":         {err: fmt.Errorf("mqtt: %w", keg.Unreachable(io.EOF)), outage: true},
 		"a context's end":            {err: context.DeadlineExceeded},
 		"joined, one of them final":  {err: errors.Join(io.EOF, keg.Permanent(io.EOF)), permanent: true},
 		"no error is not permanent":  {err: nil},
@@ -34,6 +40,12 @@ func TestAnErrorsTypeSaysWhatToDoNext(t *testing.T) {
 			if got := keg.IsPermanent(test.err); got != test.permanent {
 				t.Errorf("permanent: %t", got)
 			}
+			if got := keg.IsGone(test.err); got != test.gone {
+				t.Errorf("gone: %t", got)
+			}
+			if got := keg.IsUnreachable(test.err); got != test.outage {
+				t.Errorf("unreachable: %t", got)
+			}
 			if after, asked := keg.RetryDelay(test.err); after != test.after || asked != test.asked {
 				t.Errorf("retry after %s, %t", after, asked)
 			}
@@ -42,9 +54,20 @@ func TestAnErrorsTypeSaysWhatToDoNext(t *testing.T) {
 }
 
 func TestAMarkedErrorIsStillTheErrorItWas(t *testing.T) {
-	for _, err := range []error{keg.Permanent(io.EOF), keg.RetryAfter(io.EOF, time.Second)} {
+	for _, err := range []error{keg.Permanent(io.EOF), keg.Gone(io.EOF), keg.Unreachable(io.EOF), keg.RetryAfter(io.EOF, time.Second)} {
 		if !errors.Is(err, io.EOF) || err.Error() != io.EOF.Error() {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestATooLargeEventSaysHowLargeItMayBeWhereThatIsKnown(t *testing.T) {
+	for err, want := range map[keg.TooLargeError]string{
+		{What: "batch", Limit: 1000, Unit: "events"}: "the batch is larger than 1000 events",
+		{What: "event"}: "the event is too large",
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -77,6 +77,21 @@ func (e *Event) JSONData() bool {
 		len(subtype) > 5 && strings.EqualFold(subtype[len(subtype)-5:], "+json")
 }
 
+// Weight is about how many bytes e keeps alive.
+func (e *Event) Weight() int64 {
+	n := 256 + len(e.Data) + len(e.ID) + len(e.Source) + len(e.Type) + len(e.Subject)
+	for name, value := range e.Extensions {
+		n += len(name) + len(value)
+	}
+	for name, values := range e.Headers {
+		n += len(name)
+		for _, value := range values {
+			n += len(value)
+		}
+	}
+	return int64(n)
+}
+
 // Clone returns a copy whose maps may be changed freely. The data is shared:
 // bytes of an event are never written to.
 func (e *Event) Clone() *Event {

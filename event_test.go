@@ -80,3 +80,14 @@ func TestAClonesMapsAreItsOwn(t *testing.T) {
 		t.Errorf("changing a clone changed the event: %s", diff)
 	}
 }
+
+func TestWeightCountsAllThatAStrangerChooses(t *testing.T) {
+	small := (&keg.Event{}).Weight()
+	big := (&keg.Event{
+		ID: "12345", Data: make([]byte, 1000),
+		Extensions: map[string]string{"ab": "cd"}, Headers: keg.Headers{"x": {"12", "34"}},
+	}).Weight()
+	if big-small != 5+1000+4+5 {
+		t.Errorf("%d", big-small)
+	}
+}

@@ -1,7 +1,9 @@
 package keg
 
 import (
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,4 +53,35 @@ func OneMessage(name string) bool {
 		return true
 	}
 	return strings.HasPrefix(name, "ce-") || strings.HasPrefix(name, "ce_")
+}
+
+// HopsHeader counts how often an event has come in to a KEG, so that routes
+// which lead in a circle are found out. Each wire spells it its own way:
+// Keg-Hops in HTTP, keg_hops in Kafka, keghops as an extension in JSON.
+const HopsHeader = "keg-hops"
+
+// maxHops bounds what a header can claim; far more than any hub allows.
+const maxHops = 1_000_000
+
+// Hops is how often the event has come in, by its headers; 0 where they do not
+// say, or say nothing that can be read.
+func Hops(e *Event) int { return e.Headers.hops() }
+
+func (h Headers) hops() int {
+	hops := 0
+	for _, value := range h[HopsHeader] { // whatever a sender wrote: the largest counts
+		if n, err := strconv.ParseUint(value, 10, 32); err == nil {
+			hops = max(hops, int(min(n, maxHops)))
+		}
+	}
+	return hops
+}
+
+// SetHops makes it n, in a map of the event's own. Only the event's maker may
+// call it.
+func SetHops(e *Event, n int) {
+	headers := make(Headers, len(e.Headers)+1)
+	maps.Copy(headers, e.Headers)
+	headers[HopsHeader] = []string{strconv.Itoa(min(max(n, 0), maxHops))}
+	e.Headers = headers
 }

@@ -19,7 +19,7 @@ func ToHTTP(e *keg.Event, format keg.Format) (http.Header, []byte, error) {
 			continue
 		}
 		for _, value := range values {
-			if strings.HasPrefix(name, storyPrefix) {
+			if isOurs(name) {
 				value = oneLine(value)
 			}
 			if isFieldText(value) {

@@ -57,7 +57,7 @@ func ToKafka(e *keg.Event, format keg.Format) ([]Header, []byte, error) {
 		if keg.OneHop(name) || keg.OneMessage(name) || !isToken(name) {
 			continue
 		}
-		key, story := name, strings.HasPrefix(name, storyPrefix)
+		key, story := name, isOurs(name)
 		if story {
 			key = strings.ReplaceAll(name, "-", "_")
 		}

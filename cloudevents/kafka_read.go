@@ -8,6 +8,17 @@ import (
 	"github.com/kong/keg"
 )
 
+// RecordEvent is the event made of a record itself, whatever is in it. Its id is
+// the record's place, so that a record read again is the same event again.
+func RecordEvent(r *Record) *keg.Event {
+	e := fromPlainRecord(r)
+	e.Headers = recordHeaders(r.Headers)
+	if contentType := e.Headers.Get("content-type"); isAttributeText(contentType) {
+		e.DataContentType = contentType
+	}
+	return e
+}
+
 // FromKafka reads the event that a record carries: a structured one, a binary
 // one, or, failing these, an event made of the record itself. The event's data
 // is part of the record's value.
@@ -35,6 +46,7 @@ func FromKafka(r *Record) (*keg.Event, error) {
 		e.DataContentType = contentType
 	}
 	e.Headers = headers
+	takeHops(e)
 	inheritTrace(e, headers)
 	if err := e.Validate(); err != nil {
 		return nil, err
@@ -48,8 +60,8 @@ func recordHeaders(headers []Header) keg.Headers {
 	h := make(keg.Headers, len(headers))
 	for _, header := range headers {
 		name := strings.ToLower(header.Key)
-		if rest, ok := strings.CutPrefix(name, "keg_dlq_"); ok {
-			name = storyPrefix + strings.ReplaceAll(rest, "_", "-")
+		if ours := strings.ReplaceAll(name, "_", "-"); isOurs(ours) && strings.HasPrefix(name, "keg_") {
+			name = ours
 		}
 		if value := string(header.Value); isToken(name) && isFieldText(value) {
 			h.Add(name, value)

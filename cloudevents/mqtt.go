@@ -24,9 +24,20 @@ type Message struct {
 func FromMQTT(m Message) (*keg.Event, error) {
 	if start := bytes.TrimLeft(m.Payload, " \t\r\n"); len(start) > 0 && start[0] == '{' {
 		if e, err := FromJSON(m.Payload); err == nil {
+			takeHops(e)
 			return e, nil
 		}
 	}
+	e := MessageEvent(m)
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// MessageEvent is the event made of a message itself, whatever is in it, with an
+// id of its own.
+func MessageEvent(m Message) *keg.Event {
 	e := &keg.Event{
 		ID:     newID(),
 		Source: (&url.URL{Host: m.Broker, Path: "/" + m.Topic}).String(),
@@ -37,10 +48,7 @@ func FromMQTT(m Message) (*keg.Event, error) {
 	if e.Time.IsZero() {
 		e.Time = time.Now().UTC()
 	}
-	if err := e.Validate(); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return e
 }
 
 // ToMQTT writes e as an MQTT message's payload: the data alone when raw, else

@@ -102,6 +102,10 @@ func FromRequest(r *Request, o Options) (Batch, error) {
 		if entry := &batch.Entries[i]; entry.Err == nil {
 			entry.ID = entry.Event.ID
 			entry.Event.Headers = r.Headers
+			takeHops(entry.Event)
+			if hops := keg.Hops(entry.Event); hops > 0 { // it comes from a KEG
+				keg.SetHops(entry.Event, hops+1)
+			}
 			inheritTrace(entry.Event, r.Headers)
 			if entry.Err = check(entry.Event, o.MaxBytes); entry.Err != nil {
 				entry.Event = nil

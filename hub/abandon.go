@@ -4,14 +4,32 @@ import (
 	"context"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/outbox"
 )
 
 // Abandon keeps dead letters of what can never be published; with
 // [Port.Publish] it makes the port a [keg.Intake].
-func (p *Port) Abandon(_ context.Context, dead ...*keg.DeadLetter) error {
+func (p *Port) Abandon(ctx context.Context, dead ...*keg.DeadLetter) error {
+	if p.hub.store == nil {
+		for _, d := range dead {
+			p.hub.log.Error("an event was given up, and no store keeps it", "entry", p.name, "id", d.Event.ID, "type", d.Event.Type,
+				"source", d.Event.Source, "route", d.Route, "destination", d.Destination, "reason", d.Reason, "error", d.Error)
+		}
+		return nil
+	}
+	entries := make([]*outbox.Entry, len(dead))
+	for i, d := range dead {
+		e := p.forward.strip(d.Event)
+		entries[i] = &outbox.Entry{Event: e, Owed: []*outbox.Owed{{
+			Queue: outbox.Queue{Route: d.Route, Destination: d.Destination}, Dead: d,
+		}}}
+	}
+	if err := p.put(ctx, entries); err != nil {
+		return err
+	}
 	for _, d := range dead {
-		p.hub.log.Error("an event was given up, and no store keeps it", "entry", p.name, "id", d.Event.ID, "type", d.Event.Type,
-			"source", d.Event.Source, "route", d.Route, "destination", d.Destination, "reason", d.Reason, "error", d.Error)
+		p.hub.stats.deadLettered.Add(1)
+		p.hub.log.Warn("an event was given up, and is a dead letter now", "entry", p.name, "id", d.Event.ID, "reason", d.Reason, "error", d.Error)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/attempt"
 )
 
 // busyAfter is what a sender is told to wait when too much is in flight. It is
@@ -27,16 +28,18 @@ type admission struct {
 // all routes and ports that send there.
 type lane struct {
 	deliveries, bytes atomic.Int64
+	breaker           attempt.Breaker
+	gone              atomic.Bool // it has said that it wants nothing more
 	label             string
-	users             int // outlets; guarded by Hub.mu
+	users             int // legs; guarded by Hub.mu
 }
 
-// admit takes room for an event of that size at each of outlets, or at none of
+// admit takes room for an event of that size at each of legs, or at none of
 // them; then it returns a [*keg.BusyError].
-func (a *admission) admit(outlets []*outlet, size int64) error {
-	for i, o := range outlets {
-		if problem := a.take(o, size); problem != "" {
-			for _, taken := range outlets[:i] {
+func (a *admission) admit(legs []leg, size int64) error {
+	for i, o := range legs {
+		if problem := a.take(o.outlet, size); problem != "" {
+			for _, taken := range legs[:i] {
 				a.free(taken.lane, size)
 			}
 			return &keg.BusyError{Problem: problem, After: busyAfter}
@@ -69,19 +72,4 @@ func (a *admission) free(l *lane, size int64) {
 	a.bytes.Add(-size)
 	l.deliveries.Add(-1)
 	l.bytes.Add(-size)
-}
-
-// weight is about how many bytes e keeps alive.
-func weight(e *keg.Event) int64 {
-	n := 256 + len(e.Data) + len(e.ID) + len(e.Source) + len(e.Type) + len(e.Subject)
-	for name, value := range e.Extensions {
-		n += len(name) + len(value)
-	}
-	for name, values := range e.Headers {
-		n += len(name)
-		for _, value := range values {
-			n += len(value)
-		}
-	}
-	return int64(n)
 }

@@ -4,30 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/attempt"
 )
 
-const (
-	// firstBackoff and maxBackoff hold where a destination says nothing else.
-	firstBackoff = 200 * time.Millisecond
-	maxBackoff   = time.Minute
-	// maxRetryAfter is how long a destination's Retry-After is obeyed.
-	maxRetryAfter = 5 * time.Minute
-)
-
-// ending is why no further attempt was made. It is the reason of a dead letter.
+// ending is why no further attempt was made.
 type ending string
 
 const (
 	taken    ending = ""
-	refused  ending = "refused"        // for good, by the destination
-	spent    ending = "attempts-spent" // all attempts, each failing
-	late     ending = "timeout"        // no time for another attempt
-	canceled ending = "canceled"       // the sender, or KEG, is going
-	broken   ending = "internal-error" // a panic
+	refused  ending = "refused"   // for good, by the destination
+	spent    ending = "exhausted" // all attempts, each failing
+	late     ending = "expired"   // no time for another attempt
+	canceled ending = "canceled"  // the sender, or KEG, is going
+	broken   ending = "internal"  // a panic
+	away     ending = "away"      // not attempted: the destination is known to be away
 )
 
 // outcome is how the attempts at one delivery went.
@@ -39,18 +32,32 @@ type outcome struct {
 }
 
 // try attempts to deliver e to o until o has it, o refuses it for good, all
-// attempts are spent, or ctx has no time for another one.
+// attempts are spent, or ctx has no time for another one. A destination that is
+// known to be away is not tried at all.
 func try(ctx context.Context, o *outlet, e *keg.Event) outcome {
 	var out outcome
+	breaker := &o.lane.breaker
 	for {
 		if ctx.Err() != nil {
 			return out.cut(ctx, nil)
+		}
+		pass, ok, wait := breaker.Enter()
+		switch {
+		case !ok && out.attempts == 0:
+			return out.end(away, &keg.BusyError{Problem: o.destination.Name + " is known to be away", After: wait})
+		case !ok && !out.wait(ctx, wait):
+			return out
+		case !ok:
+			continue
 		}
 		out.last = time.Now()
 		if out.attempts++; out.attempts == 1 {
 			out.first = out.last
 		}
-		err := o.attempt(ctx, e)
+		err := o.Attempt(ctx, e)
+		took := time.Since(out.last)
+		breaker.Leave(pass, attempt.Judge(err, took, o.Timeout()), err)
+		o.attempted(e, took, err)
 		if err == nil {
 			out.err, out.ending = nil, taken
 			return out
@@ -106,16 +113,15 @@ func (out outcome) cut(ctx context.Context, err error) outcome {
 }
 
 // pause waits until the next attempt may be made, and reports whether it may.
-// It never begins to wait for a moment that ctx does not reach.
 func (out *outcome) pause(ctx context.Context, retry keg.Retry) bool {
-	wait := jitter(backoff(retry, out.attempts))
-	asked, ok := keg.RetryDelay(out.err)
-	if ok {
-		wait = max(wait, min(asked, maxRetryAfter))
-	}
+	return out.wait(ctx, attempt.Wait(retry, out.attempts, out.err))
+}
+
+// wait never begins to wait for a moment that ctx does not reach.
+func (out *outcome) wait(ctx context.Context, wait time.Duration) bool {
 	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) <= wait {
 		out.ending = late
-		if ok && asked >= wait {
+		if asked, ok := keg.RetryDelay(out.err); ok && asked >= wait {
 			// The destination did answer: it is busy, not silent.
 			out.err = fmt.Errorf("%w; it asks to be left alone for %v, and there is no time for that", out.err, asked)
 		} else {
@@ -130,28 +136,4 @@ func (out *outcome) pause(ctx context.Context, retry keg.Retry) bool {
 	case <-ctx.Done(): // the next turn says so
 	}
 	return true
-}
-
-// backoff is the longest wait after so many failed attempts.
-func backoff(retry keg.Retry, attempts int) time.Duration {
-	first, most := retry.Backoff, retry.MaxBackoff
-	if first <= 0 {
-		first = firstBackoff
-	}
-	if most <= 0 {
-		most = maxBackoff
-	}
-	for range attempts - 1 {
-		if first >= most-first { // doubled, it would reach the cap
-			return most
-		}
-		first *= 2
-	}
-	return min(first, most)
-}
-
-// jitter picks a wait of up to longest (full jitter), so that many deliveries
-// that failed together do not come back together.
-func jitter(longest time.Duration) time.Duration {
-	return rand.N(max(longest, 1))
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/kong/keg"
 )
@@ -22,7 +23,7 @@ func TestCloseUnderLoad(t *testing.T) {
 			var senders sync.WaitGroup
 			send := func(p *Port) {
 				senders.Go(func() {
-					for i := range 100_000 {
+					for i, patience := 0, time.Now().Add(time.Minute); time.Now().Before(patience); i++ {
 						r := p.Publish(t.Context(), event(strconv.Itoa(i)))[0]
 						var busy *keg.BusyError
 						switch {

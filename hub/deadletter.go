@@ -5,23 +5,23 @@ import (
 	"errors"
 	"maps"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/outbox"
 )
 
-// maxStoryError bounds how much of a destination's words a dead letter carries.
-const maxStoryError = 1024
-
 // buries reports whether a delivery that ended like this becomes a dead letter.
-// One that ran out of time does not while its sender waits and hears so: it is
-// told that it still has the event, and nothing was wrong with the event.
-func (p *Port) buries(end ending) bool {
-	switch end {
-	case refused, spent, broken:
+// One that ran out of time, or whose destination is away, does not while its
+// sender waits and hears so: it is told that it still has the event, and nothing
+// was wrong with the event.
+func (p *Port) buries(out outcome) bool {
+	switch out.ending {
+	case refused, broken:
 		return true
-	case late:
+	case spent:
+		return p.ack == keg.AckNone || !keg.IsUnreachable(out.err)
+	case late, away:
 		return p.ack == keg.AckNone
 	}
 	return false
@@ -36,9 +36,9 @@ func (p *Port) bury(ctx context.Context, e *keg.Event, o *outlet, out outcome) b
 		ctx, cancel = context.WithTimeout(p.background, p.timeout)
 		defer cancel()
 	}
-	h, dead := p.hub, withStory(e, o, out)
-	size := weight(dead)
-	err := h.admission.admit([]*outlet{o.deadLetter}, size)
+	h, dead := p.hub, withStory(out.letter(e, o))
+	size := dead.Weight()
+	err := h.admission.admit([]leg{{outlet: o.deadLetter}}, size)
 	if err == nil {
 		burial := try(ctx, o.deadLetter, dead)
 		h.admission.free(o.deadLetter.lane, size)
@@ -55,41 +55,50 @@ func (p *Port) bury(ctx context.Context, e *keg.Event, o *outlet, out outcome) b
 	return true
 }
 
-// withStory returns a copy of e whose headers tell how it became a dead letter.
-func withStory(e *keg.Event, o *outlet, out outcome) *keg.Event {
-	dead := *e
-	dead.Headers = maps.Clone(e.Headers)
+// letter is the dead letter of e, which o did not take.
+func (out outcome) letter(e *keg.Event, o *outlet) *keg.DeadLetter {
+	reason := keg.Reason(out.ending)
+	if out.ending == refused {
+		reason = keg.ReasonOf(out.err)
+	}
+	dead := &keg.DeadLetter{
+		Event: e, Route: o.route, Destination: o.destination.Name, Reason: reason, Error: outbox.OneLine(out.err.Error()),
+		Attempts: out.attempts, First: out.first, Last: out.last, Died: time.Now(),
+	}
+	var status interface{ HTTPStatus() int }
+	if errors.As(out.err, &status) {
+		dead.Status = status.HTTPStatus()
+	}
+	return dead
+}
+
+// withStory returns a copy of the dead letter's event whose headers tell how it
+// became one.
+func withStory(d *keg.DeadLetter) *keg.Event {
+	dead := *d.Event
+	dead.Headers = maps.Clone(d.Event.Headers)
 	if dead.Headers == nil {
 		dead.Headers = keg.Headers{}
 	}
-	tell := func(name, value string) { dead.Headers[storyPrefix+name] = []string{value} }
-	tell("reason", string(out.ending))
-	tell("error", oneLine(out.err.Error()))
-	var status interface{ HTTPStatus() int }
-	if errors.As(out.err, &status) {
-		tell("status", strconv.Itoa(status.HTTPStatus()))
-	}
-	tell("attempts", strconv.Itoa(out.attempts))
-	tell("first-time", out.first.UTC().Format(time.RFC3339Nano))
-	tell("last-time", out.last.UTC().Format(time.RFC3339Nano))
-	if o.route != "" {
-		tell("route", oneLine(o.route))
-	}
-	tell("destination", oneLine(o.destination.Name))
-	return &dead
-}
-
-// oneLine makes text fit for a header: valid UTF-8 of a bounded length, without
-// control characters. A destination wrote part of it.
-func oneLine(text string) string {
-	if len(text) > maxStoryError {
-		text = text[:maxStoryError] // a rune cut in two goes with what is no UTF-8
-	}
-	text = strings.ToValidUTF8(text, "")
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7F && r <= 0x9F {
-			return ' '
+	tell := func(name, value string) {
+		if value != "" {
+			dead.Headers[storyPrefix+name] = []string{outbox.OneLine(value)}
 		}
-		return r
-	}, text)
+	}
+	moment := func(name string, t time.Time) {
+		if !t.IsZero() {
+			tell(name, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	tell("reason", string(d.Reason))
+	tell("error", d.Error)
+	if d.Status != 0 {
+		tell("status", strconv.Itoa(d.Status))
+	}
+	tell("attempts", strconv.Itoa(d.Attempts))
+	moment("first-time", d.First)
+	moment("last-time", d.Last)
+	tell("route", d.Route)
+	tell("destination", d.Destination)
+	return &dead
 }

@@ -10,29 +10,38 @@ import (
 	"github.com/kong/keg"
 )
 
-// deliver sends e to all outlets at once and waits for all of them. The room
-// that was taken at each is given back as its delivery ends.
-func (p *Port) deliver(ctx context.Context, e *keg.Event, outlets []*outlet) []keg.Delivery {
-	if len(outlets) == 0 {
+// deliver sends e to all legs at once, to each in its turn where there are
+// turns, and waits for all of them. The room that was taken at each is given
+// back as its delivery ends.
+func (p *Port) deliver(ctx context.Context, e *keg.Event, legs []leg, turns []*turn) []keg.Delivery {
+	if len(legs) == 0 {
 		return nil
 	}
-	deliveries := make([]keg.Delivery, len(outlets))
-	size := weight(e)
-	if len(outlets) > 1 {
+	deliveries := make([]keg.Delivery, len(legs))
+	size := e.Weight()
+	turnAt := func(i int) *turn {
+		if turns == nil {
+			return nil
+		}
+		return turns[i]
+	}
+	if len(legs) > 1 {
 		var others sync.WaitGroup
 		defer others.Wait()
-		for i, o := range outlets[1:] {
-			others.Go(func() { deliveries[i+1] = p.deliverTo(ctx, e, size, o) })
+		for i, o := range legs[1:] {
+			others.Go(func() { deliveries[i+1] = p.deliverTo(ctx, o.of(e), size, o.outlet, turnAt(i+1)) })
 		}
 	}
-	deliveries[0] = p.deliverTo(ctx, e, size, outlets[0]) // on the caller's own goroutine
+	deliveries[0] = p.deliverTo(ctx, legs[0].of(e), size, legs[0].outlet, turnAt(0)) // on the caller's own goroutine
 	return deliveries
 }
 
 // deliverTo is one delivery, to its end.
-func (p *Port) deliverTo(ctx context.Context, e *keg.Event, size int64, o *outlet) keg.Delivery {
+func (p *Port) deliverTo(ctx context.Context, e *keg.Event, size int64, o *outlet, turn *turn) keg.Delivery {
 	start := time.Now()
+	turn.await(ctx)
 	out := try(ctx, o, e)
+	turn.end()
 	p.hub.admission.free(o.lane, size)
 	d := keg.Delivery{
 		Route: o.route, Destination: o.destination,
@@ -48,7 +57,7 @@ func (p *Port) deliverTo(ctx context.Context, e *keg.Event, size int64, o *outle
 	if fault, ok := errors.AsType[*PanicError](out.err); ok {
 		p.hub.panicked(place(o.route, o.destination), e.ID, fault)
 	}
-	if o.deadLetter != nil && p.buries(out.ending) {
+	if o.deadLetter != nil && p.buries(out) {
 		d.DeadLettered = p.bury(ctx, e, o, out)
 	}
 	return d

@@ -27,7 +27,7 @@ func parseForward(names []string) (forward, error) {
 		switch {
 		case !httpguts.ValidHeaderFieldName(name) || name == "*":
 			errs = append(errs, fmt.Errorf("forward_headers: %q is no header name; each header is named in full", name))
-		case keg.OneHop(lower), keg.OneMessage(lower), strings.HasPrefix(lower, storyPrefix):
+		case keg.OneHop(lower), keg.OneMessage(lower), strings.HasPrefix(lower, storyPrefix), lower == keg.HopsHeader:
 			errs = append(errs, fmt.Errorf("forward_headers: %q cannot be forwarded: it belongs to one message, and each destination gets its own", name))
 		case !slices.Contains(f, lower):
 			f = append(f, lower)
@@ -36,8 +36,9 @@ func parseForward(names []string) (forward, error) {
 	return f, errors.Join(errs...)
 }
 
-// strip returns e with no other headers than the named ones. It copies e where
-// it must: routes, and the caller, may still look at all of them.
+// strip returns e with no other headers than the named ones, and the count of its
+// hops. It copies e where it must: routes, and the caller, may still look at all
+// of them.
 func (f forward) strip(e *keg.Event) *keg.Event {
 	if len(e.Headers) == 0 {
 		return e
@@ -54,6 +55,12 @@ func (f forward) strip(e *keg.Event) *keg.Event {
 			stripped.Headers = make(keg.Headers, len(f))
 		}
 		stripped.Headers[name] = values
+	}
+	if hops := e.Headers[keg.HopsHeader]; hops != nil {
+		if stripped.Headers == nil {
+			stripped.Headers = make(keg.Headers, 1)
+		}
+		stripped.Headers[keg.HopsHeader] = hops
 	}
 	return &stripped
 }

@@ -51,7 +51,7 @@ func TestForwardedHeaders(t *testing.T) {
 }
 
 func TestHeadersThatCannotBeForwarded(t *testing.T) {
-	for _, name := range []string{"*", "", "x y", "x:y", "X\r\nY", "Connection", "transfer-encoding", "Host", "content-type", "CE-id", "ce_id", "Expect", "http2-settings", "digest", "Keg-Dlq-Reason"} {
+	for _, name := range []string{"*", "", "x y", "x:y", "X\r\nY", "Connection", "transfer-encoding", "Host", "content-type", "CE-id", "ce_id", "Expect", "http2-settings", "digest", "Keg-Dlq-Reason", "Keg-Hops"} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parseForward([]string{"x-fine", name})
 			if err == nil {

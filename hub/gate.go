@@ -21,6 +21,13 @@ func (g *gate) enter() bool {
 	return true
 }
 
+// enterAgain lets in one more, on behalf of a caller that is inside.
+func (g *gate) enterAgain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside++
+}
+
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

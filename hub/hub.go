@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/router"
 )
 
@@ -40,6 +41,12 @@ type Options struct {
 	// of their events; 0 means the default.
 	MaxInFlight      int
 	MaxInFlightBytes int64
+	// Store keeps what is owed until it is delivered, and makes
+	// [keg.AckStored] the promise of ports that ask for none; nil: nothing is
+	// kept. It stays the caller's to close, after the hub.
+	Store outbox.Store
+	// Watch, if not nil, is told of every attempt.
+	Watch Watch
 	// Observe, if not nil, is called once for each event after its deliveries
 	// have ended, by many goroutines at once. The sender waits for it.
 	Observe func(Trace)
@@ -52,9 +59,17 @@ type Hub struct {
 	observer  func(Trace)
 	admission admission
 	losses    lossLog
+	watch     Watch
 	stats     counters
+	turns     turns
 
-	node atomic.Pointer[wiring] // the node's table
+	store      outbox.Store       // nil: nothing is kept
+	dispatcher *outbox.Dispatcher // of the store
+	refusals   rate.Sometimes     // of the store, as they are logged
+
+	node   atomic.Pointer[wiring] // the node's table
+	set    atomic.Bool            // the node's table is more than the first, empty one
+	scopes scopes
 
 	mu      sync.Mutex // guards what follows, and every change of node
 	lanes   map[string]*lane
@@ -66,7 +81,7 @@ type Hub struct {
 // New returns a hub whose node has an empty table.
 func New(o Options) *Hub {
 	h := &Hub{
-		sinks: o.Sinks, log: o.Log, observer: o.Observe,
+		sinks: o.Sinks, log: o.Log, observer: o.Observe, watch: o.Watch, store: o.Store,
 		lanes: map[string]*lane{}, ports: map[*Port]struct{}{}, wirings: map[*wiring]struct{}{},
 	}
 	if h.log == nil {
@@ -80,9 +95,22 @@ func New(o Options) *Hub {
 	if o.MaxInFlightBytes <= 0 {
 		h.admission.maxBytes = DefaultInFlightBytes
 	}
-	empty, _ := h.wire(router.Empty()) // has nothing to open
+	empty, _ := h.wire(router.Empty(), "") // has nothing to open
 	h.node.Store(empty)
+	if h.store != nil {
+		h.refusals = rate.Sometimes{First: 1, Interval: 10 * time.Second}
+		h.dispatcher = outbox.NewDispatcher(outbox.DispatcherOptions{Store: o.Store, Outlets: h, Log: h.log, Observer: h.dispatchWatch()})
+	}
 	return h
+}
+
+// Start delivers what the store has kept from before, from now on; without a
+// store it does nothing. It is called once, after [Hub.SetTable], lest what
+// waits finds no destination.
+func (h *Hub) Start() {
+	if h.dispatcher != nil {
+		h.dispatcher.Start()
+	}
 }
 
 // SetTable makes table the node's: every port without a table of its own uses
@@ -95,24 +123,26 @@ func (h *Hub) SetTable(table *router.Table) error {
 		return errClosed
 	}
 	for p := range h.ports {
-		if p.own == nil && p.ack == keg.AckDelivered {
-			if err := acknowledged(table); err != nil {
+		if p.own == nil {
+			if err := acknowledged(table, p.ack); err != nil {
 				return err
 			}
-			break
 		}
 	}
 	// Opened before the old ones close, so that what both name stays connected.
-	next, err := h.wire(table)
+	next, err := h.wire(table, "")
 	if err != nil {
 		return err
 	}
 	h.node.Swap(next).retire()
+	h.set.Store(true)
+	h.wake()
 	return nil
 }
 
 // Close shuts every port, waits for what is in flight until ctx ends, and closes
-// all sinks. What it had to leave unfinished is in its error.
+// all sinks. What it had to leave unfinished is in its error; what is stored
+// stays so.
 func (h *Hub) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
@@ -125,6 +155,9 @@ func (h *Hub) Close(ctx context.Context) error {
 		all.Go(func() { errs[i] = p.Close(ctx) })
 	}
 	all.Wait()
+	if h.dispatcher != nil {
+		errs = append(errs, h.dispatcher.Close(ctx))
+	}
 	for _, w := range wirings {
 		all.Go(func() { within(ctx, w.retire()) })
 	}

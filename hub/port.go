@@ -21,8 +21,16 @@ type PortOptions struct {
 	// Table is the port's own; nil means the node's, whichever that is when an
 	// event comes.
 	Table *router.Table
-	// Ack is what the entry promises; "" means delivered.
+	// Scope tells the port's own table apart from every other in what is stored,
+	// also after a restart: the id of the plugin's instance. Ports with the same
+	// scope have the same table, or the later one's.
+	Scope string
+	// Ack is what the entry promises; "" means stored where the hub has a store,
+	// else delivered.
 	Ack keg.Ack
+	// Dedupe is the window in which an event of the same source and id is stored
+	// once; 0: always. It needs [keg.AckStored].
+	Dedupe time.Duration
 	// Timeout bounds all attempts at one call's events; 0 means 10 s.
 	Timeout time.Duration
 	// ForwardHeaders names the headers that travel on with the event; routes
@@ -30,23 +38,32 @@ type PortOptions struct {
 	ForwardHeaders []string
 }
 
-// Validate reports every option that is wrong on its own, joined, each of one
-// line that begins with the option's key in configurations. What the table asks
-// for, [Hub.Open] judges.
-func (o PortOptions) Validate() error {
-	var ack, timeout error
+// Validate reports every option that is wrong on its own or that this hub cannot
+// keep, joined, each of one line that begins with the option's key in
+// configurations. What the table asks for, [Hub.Open] judges.
+func (h *Hub) Validate(o PortOptions) error {
+	o.Ack = cmp.Or(o.Ack, h.defaultAck())
+	var ack, timeout, dedupe error
 	switch o.Ack {
-	case "", keg.AckDelivered, keg.AckNone:
+	case keg.AckDelivered, keg.AckNone:
 	case keg.AckStored:
-		ack = errors.New("ack: stored needs persistence, which this node does not have; use delivered or none")
+		if h.store == nil {
+			ack = errors.New("ack: stored needs persistence, which this node does not have: set KEG_PERSISTENCE_ENABLE=true, or use delivered or none")
+		}
 	default:
 		ack = fmt.Errorf("ack: %q is none of delivered, stored, none", o.Ack)
 	}
 	if o.Timeout < 0 {
 		timeout = fmt.Errorf("timeout: must be longer than 0, not %v", o.Timeout)
 	}
+	switch {
+	case o.Dedupe < 0:
+		dedupe = fmt.Errorf("dedupe: must be longer than 0, not %v", o.Dedupe)
+	case o.Dedupe > 0 && o.Ack != keg.AckStored:
+		dedupe = fmt.Errorf("dedupe: needs `ack: stored`, and this is `ack: %s`: only what is stored can be known again", o.Ack)
+	}
 	_, headers := parseForward(o.ForwardHeaders)
-	return errors.Join(ack, timeout, headers)
+	return errors.Join(ack, timeout, dedupe, headers)
 }
 
 // Port is one entry's way in. It is safe for concurrent use.
@@ -55,6 +72,7 @@ type Port struct {
 	name    string
 	ack     keg.Ack
 	timeout time.Duration
+	dedupe  time.Duration
 	forward forward
 	own     *wiring // nil: the node's
 
@@ -67,12 +85,12 @@ type Port struct {
 // Open returns a port, or every reason why it cannot keep what it would
 // promise.
 func (h *Hub) Open(o PortOptions) (*Port, error) {
-	if err := o.Validate(); err != nil {
+	if err := h.Validate(o); err != nil {
 		return nil, err
 	}
 	forward, _ := parseForward(o.ForwardHeaders) // Validate has found no fault
-	o.Ack, o.Timeout = cmp.Or(o.Ack, keg.AckDelivered), cmp.Or(o.Timeout, DefaultTimeout)
-	p := &Port{hub: h, name: o.Name, ack: o.Ack, timeout: o.Timeout, forward: forward}
+	o.Ack, o.Timeout = cmp.Or(o.Ack, h.defaultAck()), cmp.Or(o.Timeout, DefaultTimeout)
+	p := &Port{hub: h, name: o.Name, ack: o.Ack, timeout: o.Timeout, dedupe: o.Dedupe, forward: forward}
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,21 +101,29 @@ func (h *Hub) Open(o PortOptions) (*Port, error) {
 	if table == nil {
 		table = h.node.Load().table
 	}
-	if o.Ack == keg.AckDelivered {
-		if err := acknowledged(table); err != nil {
-			return nil, err
-		}
+	if err := acknowledged(table, o.Ack); err != nil {
+		return nil, err
 	}
 	if o.Table != nil {
-		own, err := h.wire(o.Table)
+		own, err := h.wire(o.Table, o.Scope)
 		if err != nil {
 			return nil, err
 		}
 		p.own = own
+		h.scopes.put(own)
+		defer h.wake()
 	}
 	p.background, p.cut = context.WithCancel(context.Background())
 	h.ports[p] = struct{}{}
 	return p, nil
+}
+
+// defaultAck is what a port promises that asks for nothing else.
+func (h *Hub) defaultAck() keg.Ack {
+	if h.store != nil {
+		return keg.AckStored
+	}
+	return keg.AckDelivered
 }
 
 // enter returns the wiring that the next event uses, entered; nil where the
@@ -139,7 +165,7 @@ func (p *Port) Close(ctx context.Context) error {
 		err = fmt.Errorf("%s: not all that was in flight has ended: %w", p.name, ctx.Err())
 	}
 	p.cut()
-	if p.own != nil {
+	if p.own != nil && !p.hub.scopes.keep(p.own) {
 		within(ctx, p.own.retire())
 	}
 	p.hub.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/router"
 )
 
@@ -13,27 +14,36 @@ import (
 // its gate, so that sinks close after the last event that knew the table.
 type wiring struct {
 	gate
+	hub       *Hub
+	scope     string
 	table     *router.Table
 	paths     map[*router.Route]*path
 	unmatched path
 	reject    bool
+	// byQueue finds the outlet that what is stored is owed to.
+	byQueue map[outbox.Queue]*outlet
+	ordered bool // some route is
+	schemas bool // some route has one
 
 	outlets []*outlet // all of them, dead-letter destinations too
 	retire  func() <-chan struct{}
 }
 
-// path is where one route's events go.
+// path is where one route's events go. What it holds is shared by all events,
+// and never changed.
 type path struct {
-	routes  []string // the route's name alone; shared by receipts, never changed
-	outlets []*outlet
+	routes     []string // the route's name alone
+	legs       []leg
+	deadLetter *outlet // nil where the route has none
 }
 
 // wire opens a sink for each destination of table. It opens all or none, and
 // reports every destination that cannot be opened. h.mu is held.
-func (h *Hub) wire(table *router.Table) (*wiring, error) {
-	w := &wiring{table: table, paths: make(map[*router.Route]*path, len(table.Routes()))}
+func (h *Hub) wire(table *router.Table, scope string) (*wiring, error) {
+	w := &wiring{hub: h, scope: scope, table: table,
+		paths: make(map[*router.Route]*path, len(table.Routes())), byQueue: make(map[outbox.Queue]*outlet, len(table.Routes()))}
 	var errs []error
-	open := func(route string, d *keg.Destination) *outlet {
+	open := func(route string, d *keg.Destination, deadLetter bool) *outlet {
 		sink, err := h.sinks.Open(d)
 		if err != nil {
 			for _, err := range keg.Problems(err) {
@@ -41,8 +51,12 @@ func (h *Hub) wire(table *router.Table) (*wiring, error) {
 			}
 			return &outlet{}
 		}
-		o := &outlet{route: route, destination: d, sink: sink, lane: h.lane(d)}
+		o := &outlet{
+			queue: outbox.Queue{Scope: scope, Route: route, Destination: d.Name, DeadLetter: deadLetter},
+			route: route, destination: d, sink: sink, lane: h.lane(d), wiring: w, watch: h.watch,
+		}
 		w.outlets = append(w.outlets, o)
+		w.byQueue[o.queue] = o
 		return o
 	}
 	for _, r := range table.Routes() {
@@ -52,19 +66,22 @@ func (h *Hub) wire(table *router.Table) (*wiring, error) {
 		p := &path{routes: []string{r.Name}}
 		var dead *outlet
 		if r.DeadLetter != nil {
-			dead = open(r.Name, r.DeadLetter)
+			dead = open(r.Name, r.DeadLetter, true)
 		}
 		for _, d := range r.Destinations {
-			o := open(r.Name, d)
-			o.deadLetter = dead
-			p.outlets = append(p.outlets, o)
+			o := open(r.Name, d, false)
+			o.deadLetter, o.ordered = dead, r.Ordered
+			p.legs = append(p.legs, leg{outlet: o})
 		}
+		p.deadLetter = dead
 		w.paths[r] = p
+		w.schemas = w.schemas || r.Schema != nil
+		w.ordered = w.ordered || r.Ordered
 	}
 	unmatched := table.Unmatched()
 	w.reject = unmatched.Reject
 	for _, d := range unmatched.Destinations {
-		w.unmatched.outlets = append(w.unmatched.outlets, open("", d))
+		w.unmatched.legs = append(w.unmatched.legs, leg{outlet: open("", d, false)})
 	}
 	w.retire = sync.OnceValue(func() <-chan struct{} { return h.retire(w) })
 	h.wirings[w] = struct{}{}
@@ -75,25 +92,31 @@ func (h *Hub) wire(table *router.Table) (*wiring, error) {
 	return w, nil
 }
 
-// owed returns the names of the routes that take e, and the outlets it is owed
-// to.
-func (w *wiring) owed(e *keg.Event) ([]string, []*outlet) {
+// owed returns the names of the routes that take e, and the ways it is to go; or
+// a [*keg.SchemaError] where a route refuses it for its data. Stripped is e as it
+// travels on, and stored tells that what is owed is stored.
+func (w *wiring) owed(e, stripped *keg.Event, stored bool) ([]string, []leg, error) {
 	var room [8]*router.Route
 	routes := w.table.Match(e, room[:0])
+	if w.schemas {
+		if broken := router.Violations(e, routes); broken != nil {
+			return w.owedBroken(stripped, stored, routes, broken)
+		}
+	}
 	switch len(routes) {
 	case 0:
-		return nil, w.unmatched.outlets
+		return nil, w.unmatched.legs, nil
 	case 1:
 		p := w.paths[routes[0]]
-		return p.routes, p.outlets
+		return p.routes, p.legs, nil
 	}
 	names := make([]string, 0, len(routes))
-	var outlets []*outlet
+	var legs []leg
 	for _, r := range routes {
 		names = append(names, r.Name)
-		outlets = append(outlets, w.paths[r].outlets...)
+		legs = append(legs, w.paths[r].legs...)
 	}
-	return names, outlets
+	return names, legs, nil
 }
 
 // retire lets no further event in, closes the sinks after the last one, and
@@ -119,8 +142,9 @@ func (h *Hub) retire(w *wiring) <-chan struct{} {
 	return closed
 }
 
-// lane returns what is in flight to d, as every route that names d sees it.
-// h.mu is held.
+// lane returns what is in flight to d, as every route that names d sees it. A
+// destination that has said it is gone is tried again when a table names it
+// anew. h.mu is held.
 func (h *Hub) lane(d *keg.Destination) *lane {
 	label := d.Settings.Label()
 	l := h.lanes[label]
@@ -129,6 +153,7 @@ func (h *Hub) lane(d *keg.Destination) *lane {
 		h.lanes[label] = l
 	}
 	l.users++
+	l.gone.Store(false)
 	return l
 }
 
@@ -138,15 +163,17 @@ func (h *Hub) leaveLane(o *outlet) {
 	}
 }
 
-// acknowledged refuses a table with destinations that cannot keep what
-// [keg.AckDelivered] promises. A dead letter that nobody acknowledges would be
-// such a promise too.
-func acknowledged(table *router.Table) error {
+// acknowledged refuses a table with destinations that cannot keep what an entry
+// promises. A dead letter that nobody acknowledges would be such a promise too.
+func acknowledged(table *router.Table, ack keg.Ack) error {
+	if ack == keg.AckNone {
+		return nil
+	}
 	var errs []error
 	check := func(route string, d *keg.Destination) {
 		if d != nil && !d.Settings.Acknowledges() {
-			errs = append(errs, fmt.Errorf("%s: it does not acknowledge what it takes, so `ack: delivered` cannot be kept; "+
-				"let it acknowledge (Kafka: acks all or leader; MQTT: qos 1 or 2), or use `ack: none`", place(route, d)))
+			errs = append(errs, fmt.Errorf("%s: it does not acknowledge what it takes, so `ack: %s` cannot be kept; "+
+				"let it acknowledge (Kafka: acks all or leader; MQTT: qos 1 or 2), or use `ack: none`", place(route, d), ack))
 		}
 	}
 	for _, r := range table.Routes() {

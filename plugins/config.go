@@ -21,7 +21,12 @@ type eventRouterConfig struct {
 	EventType      string          `kong:"event_type" match:"^[^%c]+$" doc:"The type of events that are made of plain requests which name none themselves."`
 	EventSource    string          `kong:"event_source" match:"^[^%c]+$" doc:"The source of events that are made of plain requests which name none themselves, a URI reference. The address of the request where unset."`
 	ForwardHeaders []string        `kong:"forward_headers" doc:"The names of the request's headers that travel on with its events. No other one does."`
+	Dedupe         int             `kong:"dedupe" between:"1,2592000" doc:"For how many seconds an event with the source and id of an earlier one is taken for a repeat, and not stored again. Needs ack stored."`
 	MaxEventBytes  int64           `kong:"max_event_bytes" between:"1024,67108864" doc:"The largest body, and the largest event, in bytes. The limit of the node where unset."`
+
+	// PluginID is Kong's id of the plugin, the same in every worker and after a
+	// restart: what is stored for its own routes is known by it.
+	PluginID string `kong:"__plugin_id,unlisted"`
 
 	types []keg.DestinationType
 }

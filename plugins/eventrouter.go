@@ -1,7 +1,10 @@
 package plugins
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +31,12 @@ func eventRouter(o Options) server.Plugin {
 	}
 }
 
+// scopeOf tells routes apart where Kong gives no id: by what they are.
+func scopeOf(routes []byte) string {
+	sum := sha256.Sum256(routes)
+	return hex.EncodeToString(sum[:8])
+}
+
 // eventRouterInstance is one configuration at work.
 type eventRouterInstance struct {
 	port      *hub.Port
@@ -41,9 +50,10 @@ func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) 
 	table, err := ownRoutes(c.Routes, o.Routes)
 	timeout := time.Duration(c.Timeout) * time.Millisecond
 	port := hub.PortOptions{
-		Name: eventRouterName, Table: table, Ack: keg.Ack(c.Ack), Timeout: timeout, ForwardHeaders: c.ForwardHeaders,
+		Name: eventRouterName, Table: table, Scope: cmp.Or(c.PluginID, scopeOf(c.Routes)), Ack: keg.Ack(c.Ack), Timeout: timeout,
+		Dedupe: time.Duration(c.Dedupe) * time.Second, ForwardHeaders: c.ForwardHeaders,
 	}
-	if err := errors.Join(err, below("config.", port.Validate()), c.eventProblems()); err != nil {
+	if err := errors.Join(err, below("config.", o.Hub.Validate(port)), c.eventProblems()); err != nil {
 		return nil, err
 	}
 	opened, err := o.Hub.Open(port)

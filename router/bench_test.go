@@ -161,3 +161,36 @@ func retained(text []byte) int64 {
 	runtime.KeepAlive(table)
 	return after - before
 }
+
+func BenchmarkTransform(b *testing.B) {
+	for name, transform := range map[string]string{
+		"text":       `{set: {type: order.v2, tenant: acme}}`,
+		"expression": `{set: {subject: {cel: 'extensions.tenant + "/" + id'}}}`,
+		"data":       `{data: '{"id": data.order.id, "total": data.order.total, "skus": data.order.items.filter(i, has(i.sku)).map(i, i.sku)}'}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			t, e := mustParse(b, withTransforms(transform, "")).Routes()[0].Transform, orderCreated()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := t.Apply(e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkSchema(b *testing.B) {
+	s, e := schemaOf(b, `{required: [order], properties: {order: {required: [id, total], properties: {id: {type: integer, minimum: 1}, total: {type: number}, code: {type: string, pattern: "^[0-9]+$"}, items: {type: array, items: {type: object}}}}}}`), orderCreated()
+	for name, data := range map[string][]byte{"fits": e.Data, "breaks": []byte(`{"order":{"id":"x"}}`)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			e := &keg.Event{Data: data}
+			for b.Loop() {
+				if got := s.Check(e); (got == nil) != (name == "fits") {
+					b.Fatal(got)
+				}
+			}
+		})
+	}
+}

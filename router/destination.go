@@ -23,7 +23,7 @@ type destinationKeys struct {
 	Retry     retryKeys             `keg:"retry" doc:"How deliveries are tried again."`
 	Format    string                `keg:"format" enum:"binary,structured,raw" doc:"How the event is written: binary, structured or raw."`
 	Headers   map[string]keg.Secret `keg:"headers" doc:"Headers that are added to what is sent."`
-	Transform strict.NotYet         `keg:"transform"`
+	Transform strict.Raw            `keg:"transform" doc:"What is sent instead of the event, after the route's own transform." ref:"transform"`
 }
 
 type retryKeys struct {
@@ -69,6 +69,9 @@ func (c *compiler) defaults(p *strict.Place) {
 			c.FailUnknown(m, known)
 		default:
 			c.Partial([]any{&destinationKeys{}, dt.New()}, m)
+			if at := m.Member("transform"); at != nil && !at.IsNull() {
+				c.FailKey(at, "cannot be a default, which dead letters would inherit: give it to a route or a destination")
+			}
 			ds.byType[m.Name()] = m
 		}
 	}
@@ -111,9 +114,11 @@ func (c *compiler) list(p, inherited *strict.Place) []*keg.Destination {
 	return list
 }
 
-// same tells whether two destinations are one place that gets one thing.
+// same tells whether two destinations are one place that gets one thing. Their
+// transforms are still their own: the route's comes later.
 func same(a, b *keg.Destination) bool {
-	return a.Type == b.Type && a.Format == b.Format && reflect.DeepEqual(a.Headers, b.Headers) && reflect.DeepEqual(a.Settings, b.Settings)
+	return a.Type == b.Type && a.Format == b.Format && reflect.DeepEqual(a.Headers, b.Headers) &&
+		reflect.DeepEqual(a.Settings, b.Settings) && alike(a.Transform, b.Transform)
 }
 
 // unique sees to it that a name that was made is not another's; one that was
@@ -155,6 +160,12 @@ func (c *compiler) destination(p, inherited *strict.Place) *keg.Destination {
 	if keys.Retry.MaxBackoff < keys.Retry.Backoff {
 		keys.Retry.MaxBackoff = keys.Retry.Backoff
 	}
+	var transform keg.Transformer
+	if keys.Transform.Set() {
+		if t := c.transform(keys.Transform.Place); t != nil {
+			transform = t
+		}
+	}
 	if at := p.Member("name"); at != nil && (len(keys.Name) > maxName || hasControl(keys.Name)) {
 		c.Fail(at, "must have at most %d bytes and no control characters", maxName)
 	}
@@ -162,22 +173,22 @@ func (c *compiler) destination(p, inherited *strict.Place) *keg.Destination {
 		return nil
 	}
 	if keys.Name == "" {
-		keys.Name = c.label(settings)
+		keys.Name = c.made(settings.Label())
 	}
 	return &keg.Destination{
 		Type: dt.Name, Name: keys.Name, Timeout: keys.Timeout, Retry: keg.Retry(keys.Retry),
-		Format: keg.Format(keys.Format), Headers: keys.Headers, Settings: settings,
+		Format: keg.Format(keys.Format), Headers: keys.Headers, Settings: settings, Transform: transform,
 	}
 }
 
-// label is the name of a destination that was given none. It shows the host,
-// wherever that came from; what follows may be a token, as in many a webhook's
-// path, and is not shown where a variable or a file gave it.
-func (c *compiler) label(settings keg.Settings) string {
-	scheme, rest, _ := strings.Cut(settings.Label(), "://")
+// made is the name of a destination or source that was given none. It shows
+// the host, wherever that came from; what follows may be a token, as in many a
+// webhook's path, and is not shown where a variable or a file gave it.
+func (c *compiler) made(label string) string {
+	scheme, rest, _ := strings.Cut(label, "://")
 	host, path, found := strings.Cut(rest, "/")
 	if !found {
-		return settings.Label()
+		return label
 	}
 	return scheme + "://" + host + c.Masked("/"+path)
 }
@@ -185,26 +196,34 @@ func (c *compiler) label(settings keg.Settings) string {
 // kind finds the type of a destination, without which its other keys mean
 // nothing.
 func (c *compiler) kind(p *strict.Place) (keg.DestinationType, bool) {
+	at, ok := c.kindOf(p, "destination", c.destinations.names())
+	if !ok {
+		return keg.DestinationType{}, false
+	}
+	return c.destinations.types[at], true
+}
+
+// kindOf finds which of the known types the `type` of something names.
+func (c *compiler) kindOf(p *strict.Place, what string, known []string) (int, bool) {
 	before := c.Failed()
 	c.Members(p)
 	if c.Failed() > before {
-		return keg.DestinationType{}, false
+		return 0, false
 	}
-	known := strings.Join(c.destinations.names(), ", ")
 	at := p.Member("type")
 	if at == nil || at.IsNull() {
-		c.Fail(p, "needs a `type`: one of %s", known)
-		return keg.DestinationType{}, false
+		c.Fail(p, "needs a `type`: one of %s", strings.Join(known, ", "))
+		return 0, false
 	}
 	text, ok := c.Text(at)
 	if !ok {
-		return keg.DestinationType{}, false
+		return 0, false
 	}
-	dt, ok := c.destinations.find(text.Value)
-	if !ok {
-		c.Fail(at, "unknown type of destination, %s: known are %s%s", text, known, text.DidYouMean(c.destinations.names()))
+	i := slices.Index(known, text.Value)
+	if i < 0 {
+		c.Fail(at, "unknown type of %s, %s: known are %s%s", what, text, strings.Join(known, ", "), text.DidYouMean(known))
 	}
-	return dt, ok
+	return i, i >= 0
 }
 
 func (c *compiler) format(p *strict.Place, dt keg.DestinationType, format string) {

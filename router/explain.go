@@ -33,6 +33,11 @@ type Verdict struct {
 	Key    string `json:"key,omitempty"`
 	Wanted string `json:"wanted,omitempty"`
 	Seen   string `json:"seen,omitempty"`
+	// Schema is what the route's schema says of the data, where taken and it has one.
+	Schema *SchemaVerdict `json:"schema,omitempty"`
+	// Transformed is what each destination with a transform gets, where taken and
+	// not kept from it by the schema.
+	Transformed []Transformed `json:"transformed,omitempty"`
 	// Final is the route that ended the search, where passed.
 	Final string `json:"final,omitempty"`
 }
@@ -72,6 +77,10 @@ func (t *Table) Explain(e *keg.Event) []Verdict {
 			verdict.Outcome = Taken
 			for _, d := range r.Destinations {
 				verdict.Destinations = append(verdict.Destinations, d.Name)
+			}
+			verdict.Schema = r.explainSchema(v)
+			if verdict.Schema == nil || verdict.Schema.Holds || r.OnViolation == ViolationPass {
+				verdict.Transformed = r.explainTransforms(e)
 			}
 			if r.Final {
 				final = r
@@ -203,9 +212,11 @@ func (v *value) String() string {
 	return "an object"
 }
 
-func cut(text string) string {
-	if utf8.RuneCountInString(text) > maxRunes {
-		text = string([]rune(text)[:maxRunes]) + "…"
+func cut(text string) string { return cutTo(text, maxRunes) }
+
+func cutTo(text string, runes int) string {
+	if utf8.RuneCountInString(text) > runes {
+		text = string([]rune(text)[:runes]) + "…"
 	}
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7F {

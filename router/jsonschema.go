@@ -24,6 +24,8 @@ func JSONSchema(types []keg.DestinationType) map[string]any {
 		"time":         valueSchema("time", strict.TextSchema()),
 		"destinations": strict.Schema{"type": "array", "minItems": 1, "items": strict.Ref("destination")},
 	}
+	maps.Copy(definitions, transformSchemas())
+	definitions["schema"] = schemaSchema()
 	for _, dt := range types {
 		s := strict.SchemaOf(&destinationKeys{}, dt.New())
 		if dt.Doc != "" {
@@ -101,14 +103,11 @@ func shared(known any, property strict.Schema) strict.Schema {
 }
 
 func matchSchema() strict.Schema {
-	when := strict.TextSchema()
-	when["minLength"] = 1
-	when["description"] = "A CEL expression over type, source, id, subject, time, extensions, headers and data."
 	properties := strict.Schema{
 		"all":  strict.Ref("matches"),
 		"any":  strict.Ref("matches"),
 		"not":  strict.Ref("match"),
-		"when": when,
+		"when": strict.Ref("expression"),
 		"time": strict.Ref("time"),
 	}
 	for _, name := range []string{"event_type", "event_source", "event_id"} {

@@ -56,6 +56,13 @@ func withDestination(d string) string {
 	return `[{"name":"a","match":{},"destinations":[` + d + `]}]`
 }
 
+func withTransform(transform string) string {
+	return `[{"name":"a","match":{},"transform":` + transform + `,` + httpTo + `}]`
+}
+func withSchema(schema string) string {
+	return `[{"name":"a","match":{},"schema":` + schema + `,` + httpTo + `}]`
+}
+
 // goodRoutes must pass both the schema and Parse.
 var goodRoutes = []string{
 	`[]`,
@@ -75,6 +82,15 @@ var goodRoutes = []string{
 	`[{"name":"a","description":"x","enabled":false,"match":{},"final":true,"retry":{"max_attempts":3,"backoff":"1s","max_backoff":"1m30s","max_age":"1h"},"dead_letter":{"type":"http","address":"b"},` + httpTo + `}]`,
 	`[{"name":"a","description":null,"enabled":null,"match":{},"final":null,"retry":null,"dead_letter":null,` + httpTo + `}]`,
 	`[{"name":"${V}","enabled":"${B}","match":{},"final":"${B}",` + httpTo + `}]`,
+	`[{"name":"a","match":{},"ordered":true,"transform":null,"schema":null,` + httpTo + `}]`,
+	withTransform(`{"data":"data.order","set":{"type":"x.v2","event_id":{"cel":"id + '-2'"},"subject":{"file":"/f"},"tenant":"${V}","time":{"cel":"time"}},"remove":["dataschema","traceparent"],"headers":{"X-Tenant":{"cel":"extensions.tenant"},"x'y%z":"b"}}`),
+	withTransform(`{"data":{"file":"/cel"}}`),
+	withTransform(`{"set":{"dat":"x","data1":"x","specversio":"x","specversion2":"x"},"remove":["${V}","idx","types"],"headers":{}}`),
+	withDestination(`{"type":"http","address":"a","transform":{"data":"data"}}`),
+	withSchema(`{"file":"/schema.json"}`),
+	withSchema(`{"file":"/schema.json","on_violation":"pass"}`),
+	withSchema(`{"inline":{"required":["a"]},"on_violation":"dead_letter"}`),
+	withSchema(`{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["a"],"properties":{"a":{"type":"number","x-note":1}},"x-owner":"shop","on_violation":"reject"}`),
 	withDestination(`{"type":"kafka","address":"a:1,b:2","topic":"t"}`),
 	withDestination(`{"type":"kafka","address":["a:1","b:2"],"topic":"t","acks":"none","max_message_bytes":1e6,"password":"x","tls":{"ca":"x","insecure_skip_verify":false}}`),
 	withDestination(`{"type":"kafka","address":{"file":"/a"},"topic":{"file":"/f"},"acks":"${A}","max_message_bytes":"${N}","password":{"file":"/f"},"tls":null}`),
@@ -94,8 +110,30 @@ var badRoutes = []struct{ text, reason string }{
 	{`[{"name":"","match":{},` + httpTo + `}]`, "minLength"},
 	{`[{"name":5,"match":{},` + httpTo + `}]`, "got number, want string or object"},
 	{`[{"name":"a","match":null,` + httpTo + `}]`, "got null, want object"},
-	{`[{"name":"a","match":{},"transform":{},` + httpTo + `}]`, "'transform' not allowed"},
-	{`[{"name":"a","match":{},"ordered":true,` + httpTo + `}]`, "'ordered' not allowed"},
+	{`[{"name":"a","match":{},"ordered":"yes",` + httpTo + `}]`, "does not match pattern"},
+	{withTransform(`{}`), "minProperties"},
+	{withTransform(`{"dat":"type"}`), "'dat' not allowed"},
+	{withTransform(`{"data":{"cel":"type"}}`), "'cel' not allowed"},
+	{withTransform(`{"data":""}`), "minLength"},
+	{withTransform(`{"set":{"Type":"x"}}`), "'Type' not allowed"},
+	{withTransform(`{"set":{"specversion":"1.0"}}`), "'specversion' not allowed"},
+	{withTransform(`{"set":{"data":"x"}}`), "'data' not allowed"},
+	{withTransform(`{"set":{"type":{"cell":"x"}}}`), "'cell' not allowed"},
+	{withTransform(`{"set":{"type":{"cel":"type","file":"/f"}}}`), "'not' failed"},
+	{withTransform(`{"set":{"type":5}}`), "got number, want string or object"},
+	{withTransform(`{"set":{"type":null}}`), "got null, want string or object"},
+	{withTransform(`{"set":["type"]}`), "got array, want object"},
+	{withTransform(`{"remove":["id"]}`), "does not match pattern"},
+	{withTransform(`{"remove":["sub ject"]}`), "does not match pattern"},
+	{withTransform(`{"remove":"subject"}`), "got string, want array"},
+	{withTransform(`{"headers":{"x-a":["b"]}}`), "got array, want string or object"},
+	{withSchema(`{}`), "minProperties"},
+	{withSchema(`"x.json"`), "got string, want object"},
+	{withSchema(`{"fil":"x.json"}`), "'fil' not allowed"},
+	{withSchema(`{"requred":["a"]}`), "'requred' not allowed"},
+	{withSchema(`{"file":"x.json","type":"object"}`), "'type' not allowed"},
+	{withSchema(`{"inline":["x"]}`), "got array, want null or object"},
+	{withSchema(`{"type":"object","on_violation":"drop"}`), "does not match pattern"},
 	{`[{"name":"a","match":{},"finall":true,` + httpTo + `}]`, "'finall' not allowed"},
 	{`[{"name":"a","match":{},"final":"yes",` + httpTo + `}]`, "does not match pattern"},
 	{`[{"name":"a","match":{},"retry":{"max_attempts":0},` + httpTo + `}]`, "minimum: got 0, want 1"},
@@ -137,7 +175,7 @@ var badRoutes = []struct{ text, reason string }{
 	{withDestination(`{"type":"http","address":"a","timeout":"10"}`), "does not match pattern"},
 	{withDestination(`{"type":"http","address":"a","format":"binary"}`), "'binary' does not match pattern '^(structured|raw)$"},
 	{withDestination(`{"type":"http","address":"a","headers":{"a":1}}`), "got number, want string or object"},
-	{withDestination(`{"type":"http","address":"a","transform":{}}`), "'transform' not allowed"},
+	{withDestination(`{"type":"http","address":"a","transform":{}}`), "minProperties"},
 	{withDestination(`{"type":"http","address":"a","rate":0.1}`), "minimum"},
 }
 
@@ -146,7 +184,13 @@ func schemaOptions() Options {
 	return Options{
 		Types:     known,
 		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
-		ReadFile:  func(string) ([]byte, error) { return []byte("a:1"), nil },
+		ReadFile: func(path string) ([]byte, error) {
+			text, ok := map[string]string{"/cel": "data.order", "/schema.json": `{"type":"object"}`}[path]
+			if !ok {
+				text = "a:1"
+			}
+			return []byte(text), nil
+		},
 	}
 }
 

@@ -1,15 +1,18 @@
 package router
 
 import (
+	"slices"
+
+	"github.com/kong/keg"
 	"github.com/kong/keg/router/strict"
 )
 
 // document is the top level of routes.yaml.
 type document struct {
-	Routes    strict.Raw    `keg:"routes,required" doc:"The routes, in order." ref:"routes"`
-	Defaults  strict.Raw    `keg:"defaults" doc:"Settings that every destination inherits." ref:"defaults"`
-	Unmatched strict.Raw    `keg:"unmatched" doc:"What becomes of an event that no route takes: accept, reject, or a list of destinations." ref:"unmatched"`
-	Sources   strict.NotYet `keg:"sources"`
+	Routes    strict.Raw `keg:"routes,required" doc:"The routes, in order." ref:"routes"`
+	Defaults  strict.Raw `keg:"defaults" doc:"Settings that every destination inherits." ref:"defaults"`
+	Unmatched strict.Raw `keg:"unmatched" doc:"What becomes of an event that no route takes: accept, reject, or a list of destinations." ref:"unmatched"`
+	Sources   strict.Raw `keg:"sources" doc:"Where events come from, beside Kong." ref:"sources"`
 }
 
 // Parse compiles a table from YAML or JSON. name stands for the file in the
@@ -32,7 +35,7 @@ func parse(name string, text []byte, o Options, bare bool) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newCompiler(strict.NewDecoder(name, strict.Options{LookupEnv: o.LookupEnv, ReadFile: o.ReadFile}), o)
+	c := newCompiler(name, o)
 	var doc document
 	empty := top.IsMapping() && top.Len() == 0
 	switch {
@@ -42,6 +45,10 @@ func parse(name string, text []byte, o Options, bare bool) (*Table, error) {
 		c.Fail(top, "must be a mapping of keys to values: put the list under `routes:`")
 	default:
 		c.Struct([]any{&doc}, top)
+	}
+	if doc.Sources.Set() && bare {
+		c.FailKey(doc.Sources.Place, "belongs in the routes file of the node, which starts the sources; a plugin's routes have none")
+		doc.Sources = strict.Raw{}
 	}
 	t := c.table(doc)
 	if err := c.Err(); err != nil {
@@ -55,12 +62,22 @@ func parse(name string, text []byte, o Options, bare bool) (*Table, error) {
 type compiler struct {
 	*strict.Decoder
 	destinations destinations
+	sourceTypes  []keg.SourceType
+	file         string                   // the document's name
 	names        map[string]*strict.Place // of routes, to where they were given
-	current      *Route                   // which a `when` belongs to
+	checkers     map[string]*checker      // by the schema's text
+	current      *Route                   // which a `when` or a transform belongs to; nil outside of routes
 }
 
-func newCompiler(d *strict.Decoder, o Options) *compiler {
-	return &compiler{Decoder: d, destinations: destinations{types: o.Types, maxAttempts: o.MaxAttempts}, names: map[string]*strict.Place{}}
+func newCompiler(name string, o Options) *compiler {
+	return &compiler{
+		Decoder:      strict.NewDecoder(name, strict.Options{LookupEnv: o.LookupEnv, ReadFile: o.ReadFile}),
+		destinations: destinations{types: o.Types, maxAttempts: o.MaxAttempts},
+		sourceTypes:  o.SourceTypes,
+		file:         name,
+		names:        map[string]*strict.Place{},
+		checkers:     map[string]*checker{},
+	}
 }
 
 func (c *compiler) table(doc document) *Table {
@@ -76,13 +93,18 @@ func (c *compiler) table(doc document) *Table {
 		}
 	}
 	if doc.Unmatched.Set() {
+		c.current = nil
 		t.unmatched = c.unmatched(doc.Unmatched.Place)
+	}
+	if doc.Sources.Set() {
+		t.sources = c.sources(doc.Sources.Place)
 	}
 	if c.Failed() > 0 {
 		return nil
 	}
 	t.index = newIndex(t.routes)
-	t.needs = needsOf(t.routes)
+	t.files = slices.Sorted(slices.Values(c.Files()))
+	t.needs = needsOf(t.routes, t.unmatched)
 	return t
 }
 

@@ -66,7 +66,7 @@ unmatched:
 	if u := table.Unmatched(); u.Reject || len(u.Destinations) != 1 || u.Destinations[0].Retry.MaxAge != day {
 		t.Errorf("unmatched: %+v", u)
 	}
-	if diff := cmp.Diff(Summary{Routes: 1, Destinations: map[string]int{"kafka": 2, "http": 3}}, table.Summary()); diff != "" {
+	if diff := cmp.Diff(Summary{Routes: 1, Destinations: map[string]int{"kafka": 2, "http": 3}, Sources: map[string]int{}}, table.Summary()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -12,6 +12,8 @@ import (
 type Options struct {
 	// Types are the destinations that can be reached.
 	Types []keg.DestinationType
+	// SourceTypes are the sources that `sources` may name; [ParseRoutes] takes none.
+	SourceTypes []keg.SourceType
 	// LookupEnv fills in ${NAME}; os.LookupEnv where nil.
 	LookupEnv func(string) (string, bool)
 	// ReadFile fills in {file: path}; os.ReadFile where nil.
@@ -32,8 +34,10 @@ type Errors = strict.Errors
 type Table struct {
 	routes    []*Route
 	unmatched Unmatched
+	sources   []keg.SourceConfig
 	index     index
 	needs     Needs
+	files     []string
 }
 
 // Unmatched says what becomes of an event that no route takes.
@@ -66,6 +70,16 @@ type Route struct {
 	DeadLetter *keg.Destination
 	// Final routes, once taken, are the last that are looked at.
 	Final bool
+	// Ordered routes deliver the events of one key (partitionkey, else subject,
+	// else source) to each destination in the order of their arrival.
+	Ordered bool
+	// Transform is the route's own, nil without one. It is part already of what
+	// its destinations' Transform does; dead letters are not subject to it.
+	Transform *Transform
+	// Schema is what the data of an event must fit, nil without one, and
+	// OnViolation what becomes of an event that does not.
+	Schema      *Schema
+	OnViolation OnViolation
 	// Line is where the text has the route.
 	Line int
 
@@ -97,34 +111,65 @@ func (t *Table) Routes() []*Route { return t.routes }
 // Unmatched says what becomes of an event that no route takes.
 func (t *Table) Unmatched() Unmatched { return t.unmatched }
 
+// Sources are the sources that the text has, in its order, their names unique.
+// The slice is the table's own.
+func (t *Table) Sources() []keg.SourceConfig { return t.sources }
+
 // Needs tells what the routes look at.
 func (t *Table) Needs() Needs { return t.needs }
+
+// Files lists the files that were read for the table beside its own: secrets
+// and schemas, as they were opened, sorted. When one changes, so may the table.
+func (t *Table) Files() []string { return t.files }
 
 // Summary counts what a table holds.
 type Summary struct {
 	Routes, Disabled int
+	// Ordered, Schemas and Transforms count enabled routes that have one, and
+	// Transforms each destination's own too.
+	Ordered, Schemas, Transforms int
 	// Destinations counts deliveries that could be owed at most: those of
 	// enabled routes, of `unmatched` and dead letters, by type.
 	Destinations map[string]int
+	// Sources counts by type.
+	Sources map[string]int
 }
 
 // Summary counts what the table holds.
 func (t *Table) Summary() Summary {
-	s := Summary{Routes: len(t.routes), Destinations: map[string]int{}}
+	s := Summary{Routes: len(t.routes), Destinations: map[string]int{}, Sources: map[string]int{}}
+	add := func(d *keg.Destination, route *Transform) {
+		s.Destinations[d.Type]++
+		if ownTransform(d, route) != nil {
+			s.Transforms++
+		}
+	}
 	for _, r := range t.routes {
 		if !r.Enabled {
 			s.Disabled++
 			continue
 		}
+		if r.Ordered {
+			s.Ordered++
+		}
+		if r.Schema != nil {
+			s.Schemas++
+		}
+		if r.Transform != nil {
+			s.Transforms++
+		}
 		for _, d := range r.Destinations {
-			s.Destinations[d.Type]++
+			add(d, r.Transform)
 		}
 		if r.DeadLetter != nil {
-			s.Destinations[r.DeadLetter.Type]++
+			add(r.DeadLetter, nil)
 		}
 	}
 	for _, d := range t.unmatched.Destinations {
-		s.Destinations[d.Type]++
+		add(d, nil)
+	}
+	for _, source := range t.sources {
+		s.Sources[source.Type]++
 	}
 	return s
 }

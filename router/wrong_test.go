@@ -55,19 +55,6 @@ routes:
 			},
 		},
 		{
-			"keys that do not work yet", `
-sources: []
-routes:
-- {name: a, match: {}, transform: {}, schema: x, ordered: true, destinations: [{type: http, address: a, transform: {}}]}
-`, []string{
-				"f.yaml:2:1: sources: does not work in this version yet: take the key out",
-				"f.yaml:4:24: routes[0].transform: does not work in this version yet: take the key out",
-				"f.yaml:4:39: routes[0].schema: does not work in this version yet: take the key out",
-				"f.yaml:4:50: routes[0].ordered: does not work in this version yet: take the key out",
-				"f.yaml:4:105: routes[0].destinations[0].transform: does not work in this version yet: take the key out",
-			},
-		},
-		{
 			"a route without anything", "routes: [{}]", []string{
 				"f.yaml:1:10: routes[0].name: is required",
 				"f.yaml:1:10: routes[0].match: is required",

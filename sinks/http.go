@@ -93,7 +93,7 @@ func (h *HTTP) Validate() error {
 	if h.TLS != nil && u != nil && u.Scheme == "http" {
 		fail("tls", "needs an https address")
 	}
-	return errors.Join(append(errs, h.TLS.problems("tls")...)...)
+	return errors.Join(append(errs, h.TLS.Problems("tls")...)...)
 }
 
 // parseHTTPAddress reads an address. Its error does not repeat it, since a

@@ -29,7 +29,8 @@ const (
 // judgeAnswer reads resp to its limit, closes it, and says what it means: nil
 // for 2xx; a transient error for the statuses that a second attempt may change,
 // with the receiver's Retry-After; a permanent one for all the others,
-// redirects among them. The error shows the status and the beginning of a
+// redirects among them; of these 410 tells that the receiver is gone, and 413
+// that the event is too large for it. The error shows the status and the beginning of a
 // textual body, in which every string of hide is masked.
 func judgeAnswer(resp *http.Response, now time.Time, hide func() []string) error {
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
@@ -51,6 +52,10 @@ func judgeAnswer(resp *http.Response, now time.Time, hide func() []string) error
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusGatewayTimeout:
 		return err
+	case http.StatusGone:
+		return keg.Gone(err)
+	case http.StatusRequestEntityTooLarge:
+		return tooLarge(err, 0)
 	}
 	return keg.Permanent(err)
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/kong/keg/clients"
 )
 
 const (
@@ -42,11 +44,11 @@ func (c *httpClient) Close() error {
 func newHTTPClient(key httpKey) *httpClient {
 	guarded := &net.Dialer{
 		Timeout: dialTimeout,
-		Control: addressGuard(key.allowPrivate),
+		Control: clients.AddressGuard(key.allowPrivate),
 	}
 	return &httpClient{&http.Transport{
 		DialContext:            guarded.DialContext,
-		TLSClientConfig:        key.tls.config(),
+		TLSClientConfig:        key.tls.Config(),
 		TLSHandshakeTimeout:    dialTimeout,
 		ForceAttemptHTTP2:      true,
 		MaxConnsPerHost:        maxConnections,

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/kong/keg"
@@ -45,7 +47,7 @@ func openHTTP(p *Pool, d *keg.Destination) (keg.Sink, error) {
 			return nil, &keg.FieldError{Path: "signing.secret", Problem: err.Error()}
 		}
 	}
-	secured, err := settings.TLS.read("tls")
+	secured, err := settings.TLS.Read("tls")
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +62,11 @@ func openHTTP(p *Pool, d *keg.Destination) (keg.Sink, error) {
 
 // Send makes one request. The receiver has the event when it answers 2xx.
 //
-// Whatever keeps an answer from coming is transient, a certificate that does
-// not verify among it: all of that is mended at the receiver, and the event is
-// not at fault. Only an address that may not be connected to is permanent.
+// Where there was no connection to send it over, that is an outage: nobody
+// listens, there is no such host, the TLS handshake failed, all connections
+// were taken until ctx ended. Once there was one, whatever keeps an answer from
+// coming is transient, since the receiver may have the event. Only an address
+// that may not be connected to is permanent.
 func (s *httpSink) Send(ctx context.Context, e *keg.Event) error {
 	headers, body, err := cloudevents.ToHTTP(e, s.format)
 	if err != nil {
@@ -81,10 +85,18 @@ func (s *httpSink) Send(ctx context.Context, e *keg.Event) error {
 	if err != nil {
 		return err
 	}
-	resp, err := client.transport.RoundTrip(s.request(ctx, headers, body))
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { connected.Store(false) }, // again after one that had died while idle
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	resp, err := client.transport.RoundTrip(s.request(traced, headers, body))
 	if err != nil {
 		if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 			err = fmt.Errorf("%w: %w", ended, err)
+		}
+		if !connected.Load() {
+			return outage(fmt.Errorf("no connection: %w", err))
 		}
 		return fmt.Errorf("no answer: %w", err)
 	}

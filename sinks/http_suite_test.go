@@ -29,16 +29,16 @@ func startHTTP(t *testing.T) *sinktest.Target {
 	var (
 		mu     sync.Mutex
 		got    []sinktest.Arrival
-		refuse atomic.Bool
+		refuse atomic.Int32
 	)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		switch {
 		case err != nil:
 			return // the sender has gone
-		case r.Header.Get("Authorization") != "Bearer "+sinktest.Secret, refuse.Load():
+		case r.Header.Get("Authorization") != "Bearer "+sinktest.Secret, refuse.Load() != 0:
 			w.Header().Set("Content-Type", "text/plain")
-			w.WriteHeader(http.StatusForbidden)
+			w.WriteHeader(max(http.StatusForbidden, int(refuse.Load())))
 			fmt.Fprintf(w, "not with %s", r.Header.Get("Authorization"))
 			return
 		}
@@ -94,7 +94,8 @@ func startHTTP(t *testing.T) *sinktest.Target {
 		Formats: []keg.Format{keg.FormatBinary, keg.FormatStructured, keg.FormatRaw},
 		Refusals: []sinktest.Refusal{
 			{Name: "a wrong token", Settings: settings("another-" + sinktest.Secret)},
-			{Name: "403", Begin: func() { refuse.Store(true) }, End: func() { refuse.Store(false) }},
+			{Name: "403", Begin: func() { refuse.Store(403) }, End: func() { refuse.Store(0) }},
+			{Name: "413", TooLarge: true, Begin: func() { refuse.Store(413) }, End: func() { refuse.Store(0) }},
 		},
 		Headers: true,
 	}

@@ -3,11 +3,10 @@ package sinks
 import (
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 // Kafka are the settings of a destination of type "kafka": a topic of a cluster.
@@ -55,7 +54,7 @@ func (k *Kafka) Validate() error {
 		fail("address", "is required: the cluster's brokers, host:port")
 	}
 	for _, address := range k.Address {
-		if problem := addressProblem(address); problem != "" {
+		if problem := clients.AddressProblem(address); problem != "" {
 			fail("address", "%s", problem)
 		}
 	}
@@ -73,25 +72,13 @@ func (k *Kafka) Validate() error {
 	if _, ok := kafkaCompression[k.Compression]; !ok {
 		fail("compression", "must be none, gzip, snappy, lz4 or zstd")
 	}
-	if !isTopicText(k.ClientID) || len(k.ClientID) > maxTopicBytes {
+	if !clients.IsKafkaName(k.ClientID) || len(k.ClientID) > maxTopicBytes {
 		fail("client_id", "must be 1 to %d of the characters a-z, A-Z, 0-9, dot, underscore and hyphen", maxTopicBytes)
 	}
 	if k.MaxMessageBytes < 1<<10 || k.MaxMessageBytes > 90<<20 {
 		fail("max_message_bytes", "must be between 1024 and 94371840 (90 MiB)")
 	}
-	errs = append(errs, k.TLS.problems("tls")...)
-	errs = append(errs, k.SASL.problems("sasl")...)
+	errs = append(errs, k.TLS.Problems("tls")...)
+	errs = append(errs, k.SASL.Problems("sasl")...)
 	return errors.Join(errs...)
-}
-
-// addressProblem says why text is no host:port, or "".
-func addressProblem(text string) string {
-	host, port, err := net.SplitHostPort(text)
-	switch n, _ := strconv.Atoi(port); {
-	case err != nil, host == "", strings.ContainsAny(host, "/@ \t\r\n\x00"):
-		return fmt.Sprintf("must be host:port, such as kafka:9092, and %q is not", text)
-	case n < 1 || n > 65535:
-		return fmt.Sprintf("has the port %q, and a port is a number from 1 to 65535", port)
-	}
-	return ""
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/IBM/sarama"
 	metrics "github.com/rcrowley/go-metrics"
+
+	"github.com/kong/keg/clients"
 )
 
 var kafkaAcks = map[string]sarama.RequiredAcks{
@@ -37,8 +39,9 @@ type cluster struct {
 	idempotent      bool
 	clientID        string
 	maxMessageBytes int
+	singly          bool // each record in a batch of its own
 	tls             credentials
-	login           login
+	login           clients.Login
 }
 
 func (k *Kafka) cluster(tls credentials) cluster {
@@ -52,13 +55,13 @@ func (k *Kafka) cluster(tls credentials) cluster {
 		clientID:        k.ClientID,
 		maxMessageBytes: k.MaxMessageBytes,
 		tls:             tls,
-		login:           k.SASL.login(),
+		login:           k.SASL.Login(),
 	}
 }
 
 // config is sarama's view of the cluster. What differs from its defaults does
 // for a reason that was paid for.
-func (c cluster) config(w *wire) *sarama.Config {
+func (c cluster) config(w *clients.Wire) *sarama.Config {
 	config := sarama.NewConfig()
 	config.ClientID = c.clientID
 	config.Metadata.Full = false // only the topics that are sent to
@@ -68,10 +71,13 @@ func (c cluster) config(w *wire) *sarama.Config {
 	config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, w
 	config.Net.ReadTimeout = 15 * time.Second // more than Producer.Timeout, which the broker may use up
 	config.Net.WriteTimeout = 10 * time.Second
-	if tls := c.tls.config(); tls != nil {
+	if tls := c.tls.Config(); tls != nil {
 		config.Net.TLS.Enable, config.Net.TLS.Config = true, tls
 	}
-	c.login.apply(w.ctx, config)
+	c.login.Apply(w.Context(), config)
+	if tokens := config.Net.SASL.TokenProvider; tokens != nil {
+		config.Net.SASL.TokenProvider = outageTokens{tokens}
+	}
 
 	p := &config.Producer
 	p.RequiredAcks = c.acks
@@ -81,6 +87,9 @@ func (c cluster) config(w *wire) *sarama.Config {
 	p.Partitioner = sarama.NewMurmur2Partitioner // a key's partition is the one that Java's clients choose
 	p.Return.Successes, p.Return.Errors = true, true
 	p.Flush.MaxMessages = 0 // and no Frequency: a batch is what came while the last was on its way
+	if c.singly {
+		p.Flush.MaxMessages = 1
+	}
 	// Attempts are the hub's. What sarama repeats is one attempt over a
 	// connection that broke or to a leader that moved, under the same number,
 	// which is what makes idempotence worth its name; then it gives the record up
@@ -99,21 +108,36 @@ func (c cluster) config(w *wire) *sarama.Config {
 	return config
 }
 
+// outageTokens mark the error of a token that could not be had: without one there
+// is no connection, and no record has part in that.
+type outageTokens struct{ sarama.AccessTokenProvider }
+
+func (t outageTokens) Token() (*sarama.AccessToken, error) {
+	token, err := t.AccessTokenProvider.Token()
+	if err != nil {
+		return nil, outage(err)
+	}
+	return token, nil
+}
+
 // dial opens a producer. An idempotent one asks a broker for its number here;
-// the others first speak when there is a record.
+// the others first speak when there is a record. Its errors say nothing of any
+// record.
 func (c cluster) dial(ctx context.Context) (*producer, error) {
-	w := newWire()
-	defer context.AfterFunc(ctx, w.cut)() // sarama knows no contexts
+	w := clients.NewWire()
+	defer context.AfterFunc(ctx, w.Cut)() // sarama knows no contexts
 	client, err := sarama.NewClient(strings.Split(c.addresses, ","), c.config(w))
 	if err != nil {
-		w.cut()
-		return nil, &kafkaError{classify(err)}
+		w.Cut()
+		return nil, &kafkaError{explain(err)}
 	}
 	async, err := sarama.NewAsyncProducerFromClient(client)
 	if err != nil {
-		w.cut()
+		w.Cut()
 		_ = client.Close()
-		return nil, &kafkaError{classify(err)}
+		return nil, &kafkaError{explain(err)}
 	}
-	return newProducer(async, client, w), nil
+	p := newProducer(async, client, w)
+	p.singly = c.singly
+	return p, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 // TestKafkaSettingsAreTheClients: a setting that validates and never reaches
@@ -14,6 +15,10 @@ import (
 func TestKafkaSettingsAreTheClients(t *testing.T) {
 	sasl := func(mechanism string) *SASL {
 		return &SASL{Mechanism: mechanism, Username: "u", Password: keg.NewSecret("p"), TokenURL: "http://idp", ClientID: "c", ClientSecret: keg.NewSecret("s")}
+	}
+	secured, err := (&TLS{ServerName: "k", InsecureSkipVerify: true}).Read("tls")
+	if err != nil {
+		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
 		change func(k *Kafka)
@@ -40,7 +45,7 @@ func TestKafkaSettingsAreTheClients(t *testing.T) {
 		"max_message_bytes": {func(k *Kafka) { k.MaxMessageBytes = 4096 }, credentials{}, func(c *sarama.Config) bool {
 			return c.Producer.MaxMessageBytes == 4096
 		}},
-		"tls": {func(*Kafka) {}, credentials{on: true, serverName: "k", insecure: true}, func(c *sarama.Config) bool {
+		"tls": {func(*Kafka) {}, secured, func(c *sarama.Config) bool {
 			return c.Net.TLS.Enable && c.Net.TLS.Config.ServerName == "k" && c.Net.TLS.Config.InsecureSkipVerify
 		}},
 		"no tls, no sasl": {func(*Kafka) {}, credentials{}, func(c *sarama.Config) bool { return !c.Net.TLS.Enable && !c.Net.SASL.Enable }},
@@ -62,8 +67,8 @@ func TestKafkaSettingsAreTheClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := kafkaSettings("a:9092", "orders")
 			test.change(k)
-			w := newWire()
-			defer w.cut()
+			w := clients.NewWire()
+			defer w.Cut()
 			if config := k.cluster(test.tls).config(w); !test.holds(config) {
 				t.Errorf("%+v", config.Producer)
 			}

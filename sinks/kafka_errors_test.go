@@ -13,6 +13,7 @@ import (
 	"github.com/eapache/go-resiliency/breaker"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 func TestKafkasErrorsSayByTypeWhatToDo(t *testing.T) {
@@ -26,7 +27,7 @@ func TestKafkasErrorsSayByTypeWhatToDo(t *testing.T) {
 		sarama.Wrap(sarama.ErrSASLAuthenticationFailed, errors.New("by the broker")),
 		sarama.Wrap(sarama.ErrOutOfBrokers, sarama.ErrSASLAuthenticationFailed),
 		fmt.Errorf("orders: %w", sarama.ErrTopicAuthorizationFailed),
-		&tokenRefusedError{status: 401, code: "invalid_client"}, &tokenRefusedError{status: 400, code: "invalid_scope"},
+		&clients.TokenRefusedError{Status: 401, Code: "invalid_client"}, &clients.TokenRefusedError{Status: 400, Code: "invalid_scope"},
 	}
 	transient := []error{
 		sarama.ErrUnknown, sarama.ErrInvalidMessage, sarama.ErrUnknownTopicOrPartition, sarama.ErrLeaderNotAvailable,
@@ -38,7 +39,7 @@ func TestKafkasErrorsSayByTypeWhatToDo(t *testing.T) {
 		sarama.ErrOutOfBrokers, sarama.ErrNotConnected, sarama.ErrClosedClient, sarama.ErrShuttingDown,
 		sarama.ErrIncompleteResponse, sarama.ErrProducerRetryBufferOverflow, sarama.ErrInsufficientData, breaker.ErrBreakerOpen,
 		io.EOF, io.ErrUnexpectedEOF, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, errors.New("never met"),
-		&tokenRefusedError{status: 429}, &tokenRefusedError{status: 500},
+		&clients.TokenRefusedError{Status: 429}, &clients.TokenRefusedError{Status: 500},
 	}
 	for _, err := range permanent {
 		if got := classify(err); !keg.IsPermanent(got) || !errors.Is(got, err) {

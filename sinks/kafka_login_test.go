@@ -5,29 +5,30 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/sinks/sinktest"
+	"github.com/kong/keg/test/tlstest"
 )
 
 func TestKafkaLogsInOverTLS(t *testing.T) {
-	authority := newAuthority(t)
+	authority := tlstest.NewAuthority(t)
 	const password = sinktest.Secret
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {
-			serverTLS := authority.server(t)
+			serverTLS := authority.Server(t)
 			server := startKafka(t, kfake.EnableSASL(), kfake.TLS(serverTLS),
 				kfake.Superuser(mechanism, "keg", password), kfake.Superuser("PLAIN", "reader", "reader"))
 			settings := func(password string) *Kafka {
 				k := server.settings("orders")
-				k.TLS = &TLS{CA: authority.pem}
+				k.TLS = &TLS{CA: authority.PEM}
 				k.SASL = &SASL{Mechanism: mechanism, Username: "keg", Password: keg.NewSecret(password)}
 				return k
 			}
@@ -41,12 +42,12 @@ func TestKafkaLogsInOverTLS(t *testing.T) {
 			if err := sink.Send(ctxOf(t, 10*time.Second), testEvent("1")); err != nil {
 				t.Fatalf("Send: %v", err)
 			}
-			credentials, err := (&TLS{CA: authority.pem}).read("tls")
+			credentials, err := (&TLS{CA: authority.PEM}).Read("tls")
 			if err != nil {
 				t.Fatal(err)
 			}
 			records, err := readTopic(ctxOf(t, 10*time.Second), "orders", kgo.SeedBrokers(server.wire.Addr().String()),
-				kgo.DialTLSConfig(credentials.config()), kgo.SASL(plain.Auth{User: "reader", Pass: "reader"}.AsMechanism()))
+				kgo.DialTLSConfig(credentials.Config()), kgo.SASL(plain.Auth{User: "reader", Pass: "reader"}.AsMechanism()))
 			if err != nil || len(records) != 1 {
 				t.Errorf("%d records, %v", len(records), err)
 			}
@@ -55,9 +56,9 @@ func TestKafkaLogsInOverTLS(t *testing.T) {
 }
 
 func TestABrokerWhoseCertificateIsNotTrustedIsNotSpokenTo(t *testing.T) {
-	server := startKafka(t, kfake.TLS(newAuthority(t).server(t)))
+	server := startKafka(t, kfake.TLS(tlstest.NewAuthority(t).Server(t)))
 	settings := server.settings("orders")
-	settings.TLS = &TLS{CA: newAuthority(t).pem}
+	settings.TLS = &TLS{CA: tlstest.NewAuthority(t).PEM}
 	sink := openSink(t, newPool(t), kafkaDestination(settings))
 	err := sink.Send(ctxOf(t, 10*time.Second), testEvent("1"))
 	if err == nil || !strings.Contains(err.Error(), "certificate") {
@@ -65,29 +66,12 @@ func TestABrokerWhoseCertificateIsNotTrustedIsNotSpokenTo(t *testing.T) {
 	}
 }
 
-func TestTokensAreFetchedOnceAndKept(t *testing.T) {
-	var asked atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		id, secret, _ := r.BasicAuth()
-		if err := r.ParseForm(); err != nil || id != "keg" || secret != "s3cr3t" || r.Form.Get("scope") != "a b" || r.Form.Get("grant_type") != "client_credentials" {
-			t.Errorf("asked as %q %q with %v", id, secret, r.Form)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"access_token":"token","token_type":"Bearer","expires_in":3600}`)
-	}))
-	defer server.Close()
-	s := &SASL{Mechanism: "OAUTHBEARER", TokenURL: server.URL, ClientID: "keg", ClientSecret: keg.NewSecret("s3cr3t"), Scopes: []string{"a", "b"}}
-	tokens := newTokens(t.Context(), s.login())
-	for range 3 {
-		token, err := tokens.Token()
-		if err != nil || token.Token != "token" {
-			t.Fatalf("%v, %v", token, err)
-		}
-	}
-	if asked.Load() != 1 {
-		t.Errorf("asked %d times for a token that lasts an hour", asked.Load())
-	}
+// tokenSource is what s asks for tokens by.
+func tokenSource(t *testing.T, s *SASL) sarama.AccessTokenProvider {
+	t.Helper()
+	config := sarama.NewConfig()
+	s.Login().Apply(t.Context(), config)
+	return config.Net.SASL.TokenProvider
 }
 
 func TestATokenServersRefusalTellsNoSecret(t *testing.T) {
@@ -115,7 +99,7 @@ func TestATokenServersRefusalTellsNoSecret(t *testing.T) {
 			}))
 			defer server.Close()
 			s := &SASL{Mechanism: "OAUTHBEARER", TokenURL: server.URL, ClientID: "keg", ClientSecret: keg.NewSecret("s3cr3t")}
-			_, err := newTokens(t.Context(), s.login()).Token()
+			_, err := tokenSource(t, s).Token()
 			if err == nil {
 				t.Fatal("a token")
 			}
@@ -127,18 +111,5 @@ func TestATokenServersRefusalTellsNoSecret(t *testing.T) {
 				t.Errorf("permanent: %v", !test.permanent)
 			}
 		})
-	}
-}
-
-func TestATokenServerThatIsAwayTellsNoSecret(t *testing.T) {
-	for url, want := range map[string]string{
-		"http://127.0.0.1:1/token?tenant=s3cr3t": "127.0.0.1:1: connect",
-		"http://169.254.169.254/?tenant=s3cr3t":  "metadata address",
-	} {
-		s := &SASL{Mechanism: "OAUTHBEARER", TokenURL: url, ClientID: "keg", ClientSecret: keg.NewSecret("s3cr3t")}
-		_, err := newTokens(t.Context(), s.login()).Token()
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cr3t") {
-			t.Errorf("%s: %v", url, err)
-		}
 	}
 }

@@ -8,6 +8,10 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/eapache/go-resiliency/breaker"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 const (
@@ -36,7 +40,8 @@ var (
 type producer struct {
 	async   sarama.AsyncProducer
 	client  sarama.Client
-	wire    *wire
+	wire    *clients.Wire
+	singly  bool // records travel alone
 	flights flights
 
 	gate    sync.RWMutex // held for reading while a record is handed over
@@ -49,16 +54,16 @@ type producer struct {
 	giveUp sync.Once
 
 	topicsMu sync.Mutex
-	topics   map[string]struct{}
+	topics   map[string]error // with what each failed of last, where a later attempt may mend it
 }
 
-func newProducer(async sarama.AsyncProducer, client sarama.Client, w *wire) *producer {
+func newProducer(async sarama.AsyncProducer, client sarama.Client, w *clients.Wire) *producer {
 	p := &producer{
 		async: async, client: client, wire: w,
 		gone:    make(chan struct{}),
 		drained: make(chan struct{}),
 		lost:    make(chan struct{}),
-		topics:  make(map[string]struct{}),
+		topics:  make(map[string]error),
 	}
 	var drains sync.WaitGroup
 	drains.Go(func() {
@@ -96,6 +101,9 @@ func (p *producer) send(ctx context.Context, m *sarama.ProducerMessage) error {
 	case err := <-flight.done:
 		return err
 	case <-ctx.Done():
+		if !p.wire.Connected() {
+			return keg.Unreachable(fmt.Errorf("kafka: waiting for a connection: %w", ctx.Err()))
+		}
 		return fmt.Errorf("kafka: no acknowledgement yet: %w", ctx.Err())
 	case <-p.lost:
 		return p.why
@@ -116,21 +124,37 @@ func (p *producer) handOver(ctx context.Context, m *sarama.ProducerMessage) erro
 	case <-p.gone:
 		return errGone
 	case <-ctx.Done():
-		return fmt.Errorf("kafka: waiting for room in the client: %w", ctx.Err())
+		return keg.Unreachable(fmt.Errorf("kafka: waiting for room in the client: %w", ctx.Err()))
 	}
 }
 
 // land tells a record's Send how it went.
 func (p *producer) land(m *sarama.ProducerMessage, err error) {
 	flight := m.Metadata.(*flight)
-	alone := p.flights.end(flight)
+	alone := p.flights.end(flight) || p.singly
 	if err != nil {
-		err = &kafkaError{classifyRecord(err, alone)}
+		err = &kafkaError{p.judge(m.Topic, err, alone)}
 		if spoils(err) {
 			p.retire()
 		}
 	}
 	flight.done <- err
+}
+
+// judge is classifyRecord for a producer that knows what was before: sarama's
+// breaker says only that the topic has failed a few times.
+func (p *producer) judge(topic string, err error, alone bool) error {
+	p.topicsMu.Lock()
+	defer p.topicsMu.Unlock()
+	before := p.topics[topic]
+	if errors.Is(err, breaker.ErrBreakerOpen) && before != nil {
+		return fmt.Errorf("the client looks again within ten seconds after: %w", before)
+	}
+	err = classifyRecord(err, alone)
+	if _, batch := errors.AsType[*batchTooLargeError](err); !batch && !keg.IsPermanent(err) {
+		p.topics[topic] = err
+	}
+	return err
 }
 
 // admits reports whether the producer has room for the topic.
@@ -143,7 +167,7 @@ func (p *producer) admits(topic string) bool {
 	if len(p.topics) >= maxTopics {
 		return false
 	}
-	p.topics[topic] = struct{}{}
+	p.topics[topic] = nil
 	return true
 }
 
@@ -201,11 +225,11 @@ func (p *producer) Close() error {
 		<-p.drained
 		_ = p.client.Close() // it has nothing to tell: its connections are closed already, or are now
 	}()
-	defer p.wire.cut()
+	defer p.wire.Cut()
 	if within(closed, landWithin) {
 		return nil
 	}
-	p.wire.cut()
+	p.wire.Cut()
 	p.lose(errCutOff)
 	if within(closed, 3*time.Second) {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 // stuckProducer is a sarama producer that takes records and never says what
@@ -56,7 +57,7 @@ func record() *sarama.ProducerMessage { return &sarama.ProducerMessage{Topic: "o
 
 func TestAProducerThatNeitherDeliversNorFailsIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProducer(newStuckProducer(10), closedClient{}, newWire())
+		p := newProducer(newStuckProducer(10), closedClient{}, clients.NewWire())
 		start := time.Now()
 		waiting := make(chan error, 1)
 		go func() { waiting <- p.send(context.Background(), record()) }()
@@ -85,7 +86,7 @@ func TestAProducerThatNeitherDeliversNorFailsIsReplaced(t *testing.T) {
 func TestABusyProducerIsNotTakenForAStuckOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := newStuckProducer(10)
-		p := newProducer(stuck, closedClient{}, newWire())
+		p := newProducer(stuck, closedClient{}, clients.NewWire())
 		for range 10 { // there is always a record in flight, none for long
 			go func() { _ = p.send(context.Background(), record()) }()
 			time.Sleep(stallAfter / 2)
@@ -103,7 +104,7 @@ func TestClosingAProducerThatIsStuckIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := newStuckProducer(10)
 		stuck.deaf = true
-		w := newWire()
+		w := clients.NewWire()
 		p := newProducer(stuck, closedClient{}, w)
 		waiting := make(chan error, 1)
 		go func() { waiting <- p.send(context.Background(), record()) }()
@@ -115,7 +116,7 @@ func TestClosingAProducerThatIsStuckIsBounded(t *testing.T) {
 		if err := <-waiting; !errors.Is(err, errCutOff) || keg.IsPermanent(err) {
 			t.Errorf("the waiting send: %v, want %v", err, errCutOff)
 		}
-		if w.ctx.Err() == nil {
+		if w.Context().Err() == nil {
 			t.Error("the connections were not cut")
 		}
 		stuck.end()
@@ -126,7 +127,7 @@ func TestClosingAProducerThatIsStuckIsBounded(t *testing.T) {
 // that moment would be a panic.
 func TestNothingIsHandedToAProducerThatCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProducer(newStuckProducer(0), closedClient{}, newWire()) // no room: sends wait to hand over
+		p := newProducer(newStuckProducer(0), closedClient{}, clients.NewWire()) // no room: sends wait to hand over
 		answers := make(chan error, 10)
 		for range 10 {
 			go func() { answers <- p.send(context.Background(), record()) }()
@@ -148,7 +149,7 @@ func TestNothingIsHandedToAProducerThatCloses(t *testing.T) {
 
 func TestAProducerWithoutRoomEndsASendWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProducer(newStuckProducer(0), closedClient{}, newWire())
+		p := newProducer(newStuckProducer(0), closedClient{}, clients.NewWire())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()

@@ -86,7 +86,8 @@ func TestRealKafkaKeepsTheContractOfASink(t *testing.T) {
 				return arrivals, nil
 			},
 			Refusals: []sinktest.Refusal{{
-				Name: "the broker finds the record too large",
+				Name:     "the broker finds the record too large",
+				TooLarge: true,
 				Settings: func() keg.Settings {
 					settings := kafkaSettings(setting(t, "KEG_TEST_KAFKA"), topic)
 					settings.MaxMessageBytes = 4 << 20

@@ -48,6 +48,10 @@ func kafkaTarget(t *testing.T, server *kafkaServer) *sinktest.Target {
 }
 
 func kafkaRefusals(server *kafkaServer) []sinktest.Refusal {
+	tooLarge := func(r sinktest.Refusal) sinktest.Refusal {
+		r.TooLarge = true
+		return r
+	}
 	// answers makes the broker answer the next records with an error's code.
 	answers := func(name string, code int16) sinktest.Refusal {
 		return sinktest.Refusal{
@@ -60,14 +64,14 @@ func kafkaRefusals(server *kafkaServer) []sinktest.Refusal {
 		}
 	}
 	return []sinktest.Refusal{
-		answers("the broker finds the record too large", kerr.MessageTooLarge.Code),
+		tooLarge(answers("the broker finds the record too large", kerr.MessageTooLarge.Code)),
 		answers("the broker finds the record invalid", kerr.InvalidRecord.Code),
 		answers("not authorized for the topic", kerr.TopicAuthorizationFailed.Code),
 		answers("a policy forbids it", kerr.PolicyViolation.Code),
-		{
+		tooLarge(sinktest.Refusal{
 			Name:  "a record larger than max_message_bytes",
 			Event: func(e *keg.Event) { e.Data = make([]byte, 2<<20) },
-		},
+		}),
 		{
 			Name:     "an attribute that no topic may hold",
 			Settings: func() keg.Settings { return server.settings("orders-{type}") },

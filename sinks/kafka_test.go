@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 func TestKafkaSettingsThatCannotWork(t *testing.T) {
@@ -135,7 +136,7 @@ func TestKafkaDestinationsThatDifferInTheTopicOnlyShareAClient(t *testing.T) {
 			t.Errorf("%s shares the client", name)
 		}
 	}
-	if k := base(); k.cluster(credentials{on: true}) == key(k) {
+	if k := base(); k.cluster(credentials{}.With()) == key(k) {
 		t.Error("tls shares the client")
 	}
 }
@@ -158,7 +159,7 @@ func TestEveryKafkaSettingIsOneThatSaramaTakes(t *testing.T) {
 					if err := k.Validate(); err != nil {
 						t.Fatal(err)
 					}
-					w := newWire()
+					w := clients.NewWire()
 					config := k.cluster(credentials{}).config(w)
 					if err := config.Validate(); err != nil {
 						t.Errorf("%s, %s, idempotent %v, %q: %v", acks, compression, idempotent, mechanism, err)
@@ -166,7 +167,7 @@ func TestEveryKafkaSettingIsOneThatSaramaTakes(t *testing.T) {
 					if want := idempotent && acks == "all"; config.Producer.Idempotent != want {
 						t.Errorf("%s, idempotent %v: %v", acks, idempotent, config.Producer.Idempotent)
 					}
-					w.cut()
+					w.Cut()
 				}
 			}
 		}
@@ -242,7 +243,7 @@ func FuzzKafkaTopic(f *testing.F) {
 		defer sink.Close()
 		e := testEvent("1")
 		e.Type = value
-		if m, err := sink.(*kafkaSink).record(e); err == nil && checkTopic(m.Topic) != nil {
+		if m, err := sink.(*kafkaSink).record(e); err == nil && clients.CheckKafkaTopic(m.Topic) != nil {
 			t.Errorf("topic %q", m.Topic)
 		}
 	})

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/kong/keg"
 )
 
 const (
@@ -80,17 +83,24 @@ func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, re
 	case <-c.lost:
 		return errNotSent
 	case <-ctx.Done():
-		return fmt.Errorf("waiting behind %d messages that are not acknowledged: %w", cap(slots), ctx.Err())
+		return keg.Unreachable(fmt.Errorf("waiting behind %d messages that are not acknowledged: %w", cap(slots), ctx.Err()))
 	}
 	published := make(chan paho.Token, 1)
+	// Whoever settles it first: carry by beginning to write, or this call by
+	// giving up, after which nothing is written.
+	var settled atomic.Bool
+	unwritten := func() bool { return settled.CompareAndSwap(false, true) }
 	go func() {
 		defer func() { <-slots }()
-		c.carry(ctx, topic, qos, retain, payload, published)
+		c.carry(ctx, topic, qos, retain, payload, unwritten, published)
 	}()
 	var token paho.Token
 	select {
 	case token = <-published:
 	case <-c.lost:
+		if unwritten() {
+			return errNotSent
+		}
 		// Paho may be just back from the writing, and the acknowledgement here
 		// before it; or it may be stuck until its time-out.
 		select {
@@ -99,6 +109,9 @@ func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, re
 			return c.lostError()
 		}
 	case <-ctx.Done():
+		if unwritten() {
+			return keg.Unreachable(fmt.Errorf("waiting to write to the broker: %w", ctx.Err()))
+		}
 		return fmt.Errorf("writing to the broker: %w", ctx.Err())
 	}
 	select {
@@ -113,13 +126,17 @@ func (c *mqttConnection) publish(ctx context.Context, topic string, qos byte, re
 // carry sees a message from its writing to its acknowledgement. It has a
 // goroutine of its own, for paho's Publish blocks without regard to a context;
 // and it waits its turn, for that gives up a message when others are before it
-// for too long.
-func (c *mqttConnection) carry(ctx context.Context, topic string, qos byte, retain bool, payload []byte, published chan<- paho.Token) {
+// for too long. It writes where begin says that the message is still wanted.
+func (c *mqttConnection) carry(ctx context.Context, topic string, qos byte, retain bool, payload []byte, begin func() bool, published chan<- paho.Token) {
 	select {
 	case c.turn <- struct{}{}:
 	case <-c.lost:
 		return
 	case <-ctx.Done():
+		return
+	}
+	if !begin() {
+		<-c.turn
 		return
 	}
 	token := c.client.Publish(topic, qos, retain, payload)
@@ -147,6 +164,9 @@ func (c *mqttConnection) outcome(token paho.Token) error {
 		// Tokens fail with their connection and for nothing else, whether paho
 		// has noticed the end or not.
 		c.end(err)
+		if errors.Is(err, paho.ErrNotConnected) {
+			return errNotSent // paho looks before it writes
+		}
 	default:
 	}
 	return c.lostError()

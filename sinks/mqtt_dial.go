@@ -3,14 +3,12 @@ package sinks
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	mathrand "math/rand/v2"
 	"net"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -18,11 +16,12 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 // mqttKey is what tells two connections to a broker apart.
 type mqttKey struct {
-	broker   string // as parseBroker writes it
+	broker   string // as clients.MQTTBroker writes it
 	clientID string
 	username string
 	password keg.Secret
@@ -124,7 +123,7 @@ func (d *mqttDialer) connect(ctx context.Context) (*mqttConnection, error) {
 	abandon := func() bool { return false }
 	o.SetCustomOpenConnectionFn(func(broker *url.URL, _ paho.ClientOptions) (net.Conn, error) {
 		var conn net.Conn
-		if conn, network = dialBroker(ctx, broker, d.key.tls.config()); network != nil {
+		if conn, network = clients.DialMQTT(ctx, broker, d.key.tls.Config()); network != nil {
 			return nil, network
 		}
 		abandon = context.AfterFunc(ctx, func() { _ = conn.Close() })
@@ -148,44 +147,5 @@ func (d *mqttDialer) connect(ctx context.Context) (*mqttConnection, error) {
 		return nil, fmt.Errorf("the broker did not answer CONNECT: %w", token.Error())
 	default:
 		return nil, fmt.Errorf("the broker refused the connection: %w", token.Error())
-	}
-}
-
-// dialBroker makes the network connection, TLS and WebSocket handshakes
-// included. It takes no proxy from the environment.
-func dialBroker(ctx context.Context, broker *url.URL, secured *tls.Config) (net.Conn, error) {
-	switch broker.Scheme {
-	case "tcp":
-		return new(net.Dialer).DialContext(ctx, "tcp", broker.Host)
-	case "ssl":
-		return (&tls.Dialer{Config: secured}).DialContext(ctx, "tcp", broker.Host)
-	case "ws", "wss":
-		return dialWebSocket(ctx, broker, secured)
-	}
-	return nil, errors.New("unknown scheme")
-}
-
-func dialWebSocket(ctx context.Context, broker *url.URL, secured *tls.Config) (net.Conn, error) {
-	type dialled struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan dialled, 1)
-	deadline, _ := ctx.Deadline()
-	go func() {
-		direct := func(*http.Request) (*url.URL, error) { return nil, nil }
-		conn, err := paho.NewWebsocket(broker.String(), secured, time.Until(deadline), nil, &paho.WebsocketOptions{Proxy: direct})
-		done <- dialled{conn, err}
-	}()
-	select {
-	case d := <-done:
-		return d.conn, d.err
-	case <-ctx.Done():
-		go func() {
-			if d := <-done; d.err == nil {
-				_ = d.conn.Close()
-			}
-		}()
-		return nil, ctx.Err()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 	"github.com/kong/keg/cloudevents"
 )
 
@@ -32,7 +33,7 @@ func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error
 	if len(d.Headers) > 0 {
 		return nil, &keg.FieldError{Path: "headers", Problem: "cannot be sent: a message of MQTT 3.1.1 has none"}
 	}
-	broker, err := parseBroker(settings.Address, settings.TLS != nil)
+	broker, err := clients.MQTTBroker(settings.Address, settings.TLS != nil)
 	if err != nil {
 		return nil, &keg.FieldError{Path: "address", Problem: err.Error()}
 	}
@@ -40,12 +41,12 @@ func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error
 	if s.topic, err = parseTopic(settings.Topic); err != nil {
 		return nil, &keg.FieldError{Path: "topic", Problem: err.Error()}
 	}
-	secured, err := settings.TLS.read("tls")
+	secured, err := settings.TLS.Read("tls")
 	if err != nil {
 		return nil, err
 	}
 	if broker.Scheme == "ssl" || broker.Scheme == "wss" {
-		secured.on = true
+		secured = secured.With()
 	}
 	key := mqttKey{broker.String(), settings.ClientID, settings.Username, settings.Password, secured}
 	s.lease, err = hold(p, key, newMQTTDialer(key, times).dial)
@@ -63,9 +64,11 @@ func openMQTTWith(p *Pool, d *keg.Destination, times mqttTimes) (keg.Sink, error
 // What MQTT 3.1.1 cannot say is not known here either: Mosquitto acknowledges a
 // message that its access rules forbid, and drops it.
 //
-// A broker that refuses the connection, for bad credentials say, is a transient
-// error too. The credentials are mended where they are, at the broker or in the
-// configuration; the event is not at fault and must not be given up for it.
+// A broker that cannot be connected to is an outage, and so is one that refuses
+// the connection, for bad credentials say. The credentials are mended where they
+// are, at the broker or in the configuration; the event is not at fault and must
+// not be given up for it. Nothing was sent either where the turn of the message
+// did not come before ctx ended.
 func (s *mqttSink) Send(ctx context.Context, e *keg.Event) error {
 	name, err := s.topic.of(e)
 	if err != nil {
@@ -76,7 +79,7 @@ func (s *mqttSink) Send(ctx context.Context, e *keg.Event) error {
 		return keg.Permanent(err)
 	}
 	if size := len(name) + len(payload); size > maxMessage {
-		return keg.Permanent(fmt.Errorf("the message would have %d bytes, and MQTT allows %d", size, maxMessage))
+		return tooLarge(fmt.Errorf("the message would have %d bytes, and MQTT allows %d", size, maxMessage), maxMessage)
 	}
 	for {
 		c, err := s.client(ctx)

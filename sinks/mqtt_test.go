@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 func TestMQTTValidate(t *testing.T) {
@@ -187,7 +188,7 @@ func FuzzTheTopicOfAnEvent(f *testing.F) {
 				}
 				continue
 			}
-			if got == "" || len(got) > maxTopic || strings.ContainsAny(got, "+#\x00\r\n") || got[0] == '$' || mqttTextProblem(got) != "" {
+			if got == "" || len(got) > maxTopic || strings.ContainsAny(got, "+#\x00\r\n") || got[0] == '$' || clients.MQTTTextProblem(got) != "" {
 				t.Errorf("%q is no topic", got)
 			}
 			if !topic.whole && (strings.Count(got, "/") != 2 || !strings.HasPrefix(got, "orders/") || !strings.HasSuffix(got, "/x")) {

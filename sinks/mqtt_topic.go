@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/clients"
 )
 
 const maxTopic = 65535 // bytes; MQTT 3.1.1, section 1.5.3
@@ -29,7 +30,7 @@ func parseTopic(text string) (mqttTopic, error) {
 		return mqttTopic{}, fmt.Errorf("is longer than %d bytes", maxTopic)
 	}
 	for _, p := range t.parts {
-		if problem := mqttTextProblem(p.literal); problem != "" {
+		if problem := clients.MQTTTextProblem(p.literal); problem != "" {
 			return mqttTopic{}, errors.New(problem)
 		}
 		if strings.ContainsAny(p.literal, "+#") {
@@ -61,7 +62,7 @@ func (t mqttTopic) check(value string) error {
 	case !t.whole && strings.Contains(value, "/"):
 		return errors.New("has a /, which would make another topic level")
 	}
-	if problem := mqttTextProblem(value); problem != "" {
+	if problem := clients.MQTTTextProblem(value); problem != "" {
 		return errors.New(problem)
 	}
 	return nil

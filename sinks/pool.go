@@ -103,7 +103,8 @@ func hold[C io.Closer](p *Pool, key any, dial func(ctx context.Context) (C, erro
 
 // client returns the open client, or opens it. Callers that come together share
 // one attempt and its error; an error is not kept, and the next call tries
-// anew. It returns when ctx ends, and leaves the attempt to the others.
+// anew. It returns when ctx ends, and leaves the attempt to the others. Its
+// errors are outages, but for a context that had ended before.
 func (l *lease[C]) client(ctx context.Context) (C, error) {
 	c, err := l.share.client(ctx)
 	if err != nil {

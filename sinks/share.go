@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/kong/keg"
 )
 
 // share is one client and what it takes to open it: the part of the pool that
@@ -47,7 +49,7 @@ func (s *share) client(ctx context.Context) (io.Closer, error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return nil, errClosed
+		return nil, keg.Unreachable(errClosed)
 	}
 	if c := s.current; c != nil {
 		s.mu.Unlock()
@@ -65,7 +67,7 @@ func (s *share) client(ctx context.Context) (io.Closer, error) {
 	case <-o.done:
 		return o.client, o.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a connection: %w", ctx.Err())
+		return nil, keg.Unreachable(fmt.Errorf("waiting for a connection: %w", ctx.Err()))
 	}
 }
 
@@ -84,13 +86,23 @@ func (s *share) open(o *opening) {
 
 	switch {
 	case err != nil:
-		o.err = err
+		o.err = outage(err)
 	case late:
-		o.err = errors.Join(errClosed, c.Close())
+		o.err = outage(errors.Join(errClosed, c.Close()))
 	default:
 		o.client = c
 	}
 	close(o.done)
+}
+
+// outage marks an error of a connection that did not come about, whatever it is:
+// no event had any part in it. Only what is final already stays so, such as an
+// address that is never connected to.
+func outage(err error) error {
+	if keg.IsPermanent(err) {
+		return err
+	}
+	return keg.Unreachable(err)
 }
 
 // safely is dial on a goroutine of its own, where nobody else would catch a panic

@@ -125,17 +125,17 @@ func TestWithoutAHostNobodyElseCanReachIt(t *testing.T) {
 	}
 }
 
-func TestASpecIsReadyWhereItListens(t *testing.T) {
+func TestASourceTellsWhereItListens(t *testing.T) {
 	specs, err := Parse("http:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	type listening struct {
-		spec    Spec
+		config  keg.SourceConfig
 		address net.Addr
 	}
 	ready := make(chan listening, 1)
-	source, err := specs[0].Source(Options{Ready: func(s Spec, a net.Addr) { ready <- listening{s, a} }})
+	source, err := Open(specs[0], Options{Ready: func(c keg.SourceConfig, a net.Addr) { ready <- listening{c, a} }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,8 +144,8 @@ func TestASpecIsReadyWhereItListens(t *testing.T) {
 	var k took
 	go func() { ended <- source.Run(ctx, intake(k.handle)) }()
 	l := <-ready
-	if l.spec.String() != "http://127.0.0.1:0" {
-		t.Errorf("spec %v", l.spec)
+	if l.config.Name != "http://127.0.0.1:0" {
+		t.Errorf("%+v", l.config)
 	}
 	if got := send1(t, client(t), "POST", "http://"+l.address.String(), "x"); got.status != 200 {
 		t.Errorf("%+v", got)

@@ -1,12 +1,15 @@
 package sources
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/kong/keg"
 )
 
 // loopback is where the HTTP source listens unless told otherwise: what anyone
@@ -22,34 +25,36 @@ const loopback = "127.0.0.1"
 //	kafka:9092                  the broker of the name kafka, port 9092
 //	kafka:broker:9092           the broker of the name broker
 //	kafka://broker:9092?topics=orders|payments&group=keg
-//	mqtt://broker:1883?topics=sensors/#&group=keg
+//	mqtt:1883                   the broker of the name mqtt, port 1883
+//	mqtt://broker:1883?topics=sensors/#|meters/#&group=keg
+//
+// Without topics they are keg.events and keg/events/#, without a group Kafka's is
+// keg. The rest of a source's settings are their defaults; routes.yaml gives all.
 //
 // The text may be empty. Every entry that is wrong is reported, joined, with the
 // form that it should have; no password that it holds is repeated.
-func Parse(text string) ([]Spec, error) {
+func Parse(text string) ([]keg.SourceConfig, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
-	var specs []Spec
+	var configs []keg.SourceConfig
 	var errs []error
-	seen := make(map[string]bool)
 	for i, entry := range strings.Split(text, ",") {
 		entry = strings.TrimSpace(entry)
-		spec, err := parseEntry(entry)
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("entry %d, %q: %w", i+1, masked(entry), err))
-		case seen[spec.Protocol+spec.Address] && spec.Protocol == "http" && !strings.HasSuffix(spec.Address, ":0"):
-			errs = append(errs, fmt.Errorf("entry %d, %q: an entry before it listens on %s already", i+1, entry, spec.Address))
-		default:
-			seen[spec.Protocol+spec.Address] = true
-			specs = append(specs, spec)
+		c, err := parseEntry(entry)
+		if err == nil {
+			err = clash(c, configs)
 		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("entry %d, %q: %w", i+1, masked(entry), err))
+			continue
+		}
+		configs = append(configs, c)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return specs, nil
+	return configs, nil
 }
 
 const (
@@ -59,56 +64,96 @@ const (
 	anyForm   = "write protocol:address, such as http:8080, kafka:9092 or mqtt:1883"
 )
 
-func parseEntry(entry string) (Spec, error) {
+func parseEntry(entry string) (keg.SourceConfig, error) {
+	var none keg.SourceConfig
 	if entry == "" {
-		return Spec{}, errors.New("is empty; " + anyForm)
+		return none, errors.New("is empty; " + anyForm)
 	}
 	protocol, rest, found := strings.Cut(entry, ":")
 	if !found {
-		return Spec{}, errors.New("has no protocol; " + anyForm)
+		return none, errors.New("has no protocol; " + anyForm)
 	}
 	switch protocol = strings.ToLower(protocol); protocol {
 	case "http":
 		return parseListener(rest)
 	case "kafka":
-		return parseBroker(protocol, rest, kafkaForm)
+		return parseKafka(rest)
 	case "mqtt":
-		return parseBroker(protocol, rest, mqttForm)
+		return parseMQTT(rest)
 	case "https":
-		return Spec{}, errors.New("the HTTP source speaks plain HTTP, and Kong does TLS in front of it; " + httpForm)
+		return none, errors.New("the HTTP source speaks plain HTTP, and Kong does TLS in front of it; " + httpForm)
 	}
-	return Spec{}, errors.New("has a protocol that KEG does not know; " + anyForm)
+	return none, errors.New("has a protocol that KEG does not know; " + anyForm)
 }
 
 // parseListener reads what follows "http:": a port, host:port, or //host:port.
-func parseListener(rest string) (Spec, error) {
+func parseListener(rest string) (keg.SourceConfig, error) {
 	address, query := cutURL(rest)
 	if query != "" {
-		return Spec{}, errors.New("takes no parameters; " + httpForm)
+		return keg.SourceConfig{}, errors.New("takes no parameters; " + httpForm)
 	}
 	if strings.HasPrefix(address, ":") {
-		return Spec{}, errors.New("does not say for whom to listen; " + httpForm)
+		return keg.SourceConfig{}, errors.New("does not say for whom to listen; " + httpForm)
 	}
-	if _, err := strconv.ParseUint(address, 10, 64); err == nil {
-		address = net.JoinHostPort(loopback, address)
+	settings := &HTTPSettings{Address: address}
+	settings.Address = settings.listen()
+	if err := checkAddress(settings.Address, 0); err != nil {
+		return keg.SourceConfig{}, fmt.Errorf("%w; %s", err, httpForm)
 	}
-	if err := checkAddress(address, 0); err != nil {
-		return Spec{}, fmt.Errorf("%w; %s", err, httpForm)
+	return config("http", settings), nil
+}
+
+func parseKafka(rest string) (keg.SourceConfig, error) {
+	b, err := parseBroker("kafka", rest, kafkaForm)
+	if err != nil {
+		return keg.SourceConfig{}, err
 	}
-	return Spec{Protocol: "http", Address: address}, nil
+	settings := &KafkaSettings{
+		Address: []string{b.address}, Topics: b.topics, Group: cmp.Or(b.group, defaultGroup),
+		ClientID: defaultClientID, Start: "oldest", MaxInFlight: defaultMaxInFlight,
+	}
+	if len(b.topics) == 0 {
+		settings.Topics = []string{defaultKafkaTopic}
+	}
+	return checked("kafka", settings, kafkaForm)
+}
+
+func parseMQTT(rest string) (keg.SourceConfig, error) {
+	b, err := parseBroker("mqtt", rest, mqttForm)
+	if err != nil {
+		return keg.SourceConfig{}, err
+	}
+	settings := &MQTTSettings{Address: b.address, Topics: b.topics, Group: b.group, QoS: defaultMQTTQoS, MaxInFlight: defaultMQTTMaxInFlight}
+	if len(b.topics) == 0 {
+		settings.Topics = []string{defaultMQTTFilter}
+	}
+	return checked("mqtt", settings, mqttForm)
+}
+
+func checked(typeName string, settings keg.SourceSettings, form string) (keg.SourceConfig, error) {
+	if err := settings.Validate(); err != nil {
+		return keg.SourceConfig{}, fmt.Errorf("%w; %s", keg.Problems(err)[0], form)
+	}
+	return config(typeName, settings), nil
+}
+
+// broker is what an entry says of one.
+type broker struct {
+	address, group string
+	topics         []string
 }
 
 // parseBroker reads what follows "kafka:" or "mqtt:". A port alone belongs to
 // the host that has the protocol's name, as it has in a compose file.
-func parseBroker(protocol, rest, form string) (Spec, error) {
+func parseBroker(protocol, rest, form string) (broker, error) {
 	address, query := cutURL(rest)
 	if _, err := strconv.ParseUint(address, 10, 64); err == nil {
 		address = net.JoinHostPort(protocol, address)
 	}
 	if err := checkAddress(address, 1); err != nil {
-		return Spec{}, fmt.Errorf("%w; %s", err, form)
+		return broker{}, fmt.Errorf("%w; %s", err, form)
 	}
-	spec := Spec{Protocol: protocol, Address: address}
+	b := broker{address: address}
 	for parameter := range strings.SplitSeq(query, "&") {
 		if parameter == "" {
 			continue
@@ -117,16 +162,16 @@ func parseBroker(protocol, rest, form string) (Spec, error) {
 		value, err := url.PathUnescape(value) // PathUnescape: a plus is a plus in an MQTT filter
 		switch {
 		case err != nil || value == "":
-			return Spec{}, fmt.Errorf("the parameter %s has no value that can be read; %s", name, form)
+			return broker{}, fmt.Errorf("the parameter %s has no value that can be read; %s", name, form)
 		case name == "topics":
-			spec.Topics = strings.Split(value, "|")
+			b.topics = strings.Split(value, "|")
 		case name == "group":
-			spec.Group = value
+			b.group = value
 		default:
-			return Spec{}, fmt.Errorf("the parameter %s is not known; %s", name, form)
+			return broker{}, fmt.Errorf("the parameter %s is not known; %s", name, form)
 		}
 	}
-	return spec, nil
+	return b, nil
 }
 
 // cutURL takes the slashes off the long form, and the query.

@@ -5,42 +5,87 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/router/strict"
 )
 
 func TestParse(t *testing.T) {
-	tests := map[string][]Spec{
+	listens := func(address string) keg.SourceSettings { return &HTTPSettings{Address: address} }
+	reads := func(address, group string, topics ...string) keg.SourceSettings {
+		return &KafkaSettings{Address: []string{address}, Topics: topics, Group: group, ClientID: "keg", Start: "oldest", MaxInFlight: 500}
+	}
+	hears := func(address, group string, filters ...string) keg.SourceSettings {
+		return &MQTTSettings{Address: address, Topics: filters, Group: group, QoS: 1, MaxInFlight: 1000}
+	}
+	tests := map[string][]keg.SourceSettings{
 		"":                         nil,
 		"  ":                       nil,
-		"http:8080":                {{Protocol: "http", Address: "127.0.0.1:8080"}},
-		"HTTP:8080":                {{Protocol: "http", Address: "127.0.0.1:8080"}},
-		"http:0.0.0.0:8080":        {{Protocol: "http", Address: "0.0.0.0:8080"}},
-		"http:[::]:8080":           {{Protocol: "http", Address: "[::]:8080"}},
-		"http://127.0.0.1:8080":    {{Protocol: "http", Address: "127.0.0.1:8080"}},
-		"http://localhost:8080/":   {{Protocol: "http", Address: "localhost:8080"}},
-		"http:0":                   {{Protocol: "http", Address: "127.0.0.1:0"}},
-		"http:0,http:0":            {{Protocol: "http", Address: "127.0.0.1:0"}, {Protocol: "http", Address: "127.0.0.1:0"}},
-		"kafka:9092":               {{Protocol: "kafka", Address: "kafka:9092"}},
-		"kafka:broker-1.lan:9092":  {{Protocol: "kafka", Address: "broker-1.lan:9092"}},
-		"kafka://broker:9092":      {{Protocol: "kafka", Address: "broker:9092"}},
-		"kafka://b:9092?group=g":   {{Protocol: "kafka", Address: "b:9092", Group: "g"}},
-		"mqtt:1883":                {{Protocol: "mqtt", Address: "mqtt:1883"}},
-		"mqtt:host:1883":           {{Protocol: "mqtt", Address: "host:1883"}},
-		"http:8080, kafka:9092":    {{Protocol: "http", Address: "127.0.0.1:8080"}, {Protocol: "kafka", Address: "kafka:9092"}},
-		"kafka://b:1?topics=a|b.c": {{Protocol: "kafka", Address: "b:1", Topics: []string{"a", "b.c"}}},
-		"mqtt://h:1883/?topics=s/%2B/t|x/%23&group=keg+1": {{Protocol: "mqtt", Address: "h:1883", Topics: []string{"s/+/t", "x/#"}, Group: "keg+1"}},
+		"http:8080":                {listens("127.0.0.1:8080")},
+		"HTTP:8080":                {listens("127.0.0.1:8080")},
+		"http:0.0.0.0:8080":        {listens("0.0.0.0:8080")},
+		"http:[::]:8080":           {listens("[::]:8080")},
+		"http://127.0.0.1:8080":    {listens("127.0.0.1:8080")},
+		"http://localhost:8080/":   {listens("localhost:8080")},
+		"http:0":                   {listens("127.0.0.1:0")},
+		"http:0,http:0":            {listens("127.0.0.1:0"), listens("127.0.0.1:0")},
+		"kafka:9092":               {reads("kafka:9092", "keg", "keg.events")},
+		"kafka:broker-1.lan:9092":  {reads("broker-1.lan:9092", "keg", "keg.events")},
+		"kafka://broker:9092":      {reads("broker:9092", "keg", "keg.events")},
+		"kafka://b:9092?group=g":   {reads("b:9092", "g", "keg.events")},
+		"mqtt:1883":                {hears("mqtt:1883", "", "keg/events/#")},
+		"mqtt:host:1883":           {hears("host:1883", "", "keg/events/#")},
+		"http:8080, kafka:9092":    {listens("127.0.0.1:8080"), reads("kafka:9092", "keg", "keg.events")},
+		"kafka://b:1?topics=a|b.c": {reads("b:1", "keg", "a", "b.c")},
+		"mqtt://h:1883/?topics=s/%2B/t|x/%23&group=keg-1": {hears("h:1883", "keg-1", "s/+/t", "x/#")},
 	}
 	for text, want := range tests {
 		got, err := Parse(text)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
+			continue
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		var settings []keg.SourceSettings
+		for _, c := range got {
+			settings = append(settings, c.Settings)
+		}
+		if diff := cmp.Diff(want, settings, cmp.AllowUnexported(keg.Secret{})); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}
-		for _, spec := range got {
-			again, err := Parse(spec.String())
-			if err != nil || !cmp.Equal(again, []Spec{spec}) {
-				t.Errorf("%q is %s, which reads as %v, %v", text, spec, again, err)
+		for _, c := range got {
+			again, err := Parse(c.Name)
+			if err != nil || !cmp.Equal(again, []keg.SourceConfig{c}, cmp.AllowUnexported(keg.Secret{})) {
+				t.Errorf("%q is %s, which reads as %v, %v", text, c.Name, again, err)
+			}
+			if _, err := Open(c, Options{}); err != nil {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	}
+}
+
+// What an entry does not say is what routes.yaml's keys are by their tags.
+func TestEntriesHaveTheDefaultsOfRoutes(t *testing.T) {
+	for entry, document := range map[string]string{
+		"kafka:9092": "address: kafka:9092", "mqtt:1883": "address: mqtt:1883",
+	} {
+		configs, err := Parse(entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range Types() {
+			if st.Name != configs[0].Type {
+				continue
+			}
+			top, err := strict.Read("test", []byte(document))
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings := st.New()
+			d := strict.NewDecoder("test", strict.Options{})
+			d.Struct([]any{settings}, top)
+			if d.Err() != nil || !cmp.Equal(settings, configs[0].Settings, cmp.AllowUnexported(keg.Secret{})) {
+				t.Errorf("%s: %v\n%s", entry, d.Err(), cmp.Diff(settings, configs[0].Settings, cmp.AllowUnexported(keg.Secret{})))
 			}
 		}
 	}
@@ -65,7 +110,10 @@ func TestParseNamesTheEntryAndTheRightForm(t *testing.T) {
 		"kafka://b:9092?group=":           `entry 1, "kafka://b:9092?group=": the parameter group has no value that can be read; ` + kafkaForm,
 		"mqtt://h:1883?topics=%z":         `entry 1, "mqtt://h:1883?topics=%z": the parameter topics has no value that can be read; ` + mqttForm,
 		"http:8080,":                      `entry 2, "": is empty; ` + anyForm,
-		"http:8080,http://127.0.0.1:8080": `entry 2, "http://127.0.0.1:8080": an entry before it listens on 127.0.0.1:8080 already`,
+		"http:8080,http://127.0.0.1:8080": `entry 2, "http://127.0.0.1:8080": another source listens on 127.0.0.1:8080 already`,
+		"kafka://b:9092?topics=a/b":       `entry 1, "kafka://b:9092?topics=a/b": topics: "a/b" has a character that no topic's name may have; a-z, A-Z, 0-9, dot, underscore and hyphen are legal; ` + kafkaForm,
+		"mqtt://b:1883?topics=a%23":       `entry 1, "mqtt://b:1883?topics=a%23": topics: "a#" has + or # beside other characters of a level; ` + mqttForm,
+		"mqtt://b:1883?group=a/b":         `entry 1, "mqtt://b:1883?group=a/b": group: must not have /, + or #; ` + mqttForm,
 		"amqp:1,http:8080,kafka:": `entry 1, "amqp:1": has a protocol that KEG does not know; ` + anyForm + "\n" +
 			`entry 3, "kafka:": is no host and port; ` + kafkaForm,
 	}
@@ -90,19 +138,6 @@ func TestParseRepeatsNoPassword(t *testing.T) {
 	}
 }
 
-func TestKafkaAndMQTTAreNotThereYet(t *testing.T) {
-	for _, text := range []string{"kafka:9092", "mqtt:1883"} {
-		specs, err := Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source, err := specs[0].Source(Options{})
-		if source != nil || err == nil || !strings.HasPrefix(err.Error(), specs[0].Protocol+" sources are not available in this version; ") {
-			t.Errorf("%s: %v, %v", text, source, err)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"http:8080,kafka:9092", "kafka://h:1?topics=a|b&group=g", "http:[::1]:80", "mqtt:a:b:c", "@", ",", "http://u:p@h:80", "kafka:1?&=&"} {
 		f.Add(seed)
@@ -112,9 +147,9 @@ func FuzzParse(f *testing.F) {
 		if err != nil && specs != nil {
 			t.Fatalf("specs beside an error: %v", specs)
 		}
-		for _, spec := range specs {
-			if strings.ContainsAny(spec.Address, " @/\n\x00") {
-				t.Fatalf("%q has the address %q", text, spec.Address)
+		for _, c := range specs {
+			if err := c.Settings.Validate(); err != nil || strings.ContainsAny(c.Name, "\n\x00") {
+				t.Fatalf("%q is %q: %v", text, c.Name, err)
 			}
 		}
 	})

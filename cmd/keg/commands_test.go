@@ -239,6 +239,50 @@ routes:
 	}
 }
 
+func TestRoutesCheckAndExplainKnowSchemasAndTransforms(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "routes.yaml")
+	write(t, filepath.Join(dir, "order.schema.json"), `{"required": ["order"], "properties": {"order": {"properties": {"id": {"type": "integer"}}}}}`)
+	write(t, file, `
+routes:
+  - name: orders
+    match: {event_type: order.created}
+    ordered: true
+    schema: {file: order.schema.json}
+    transform: {data: data.order, set: {subject: {cel: data.order.id}}}
+    destinations:
+      - {type: http, address: "http://h/"}
+      - {type: http, address: "http://i/", transform: {headers: {x-api-key: "${KEY}"}}}
+`)
+	env := []string{"KEY=s3cr3t"}
+	status, stdout, stderr := runKeg(t, env, "routes", "check", file)
+	if want := "good: 1 route (0 disabled); destinations: 2 http; 1 ordered route; 1 schema; 2 transforms\n"; status != 0 || !strings.HasSuffix(stdout, want) {
+		t.Errorf("%d %s%s", status, stdout, stderr)
+	}
+	_, stdout, _ = runKeg(t, env, "routes", "explain", file, `{"event_type":"order.created","order":{"id":7}}`)
+	for _, part := range []string{
+		"orders: the data fits the schema", "orders -> http://h/:\n  subject: nothing -> \"7\"", `headers.x-api-key: nothing -> "***"`,
+		`data: {"event_type":"order.created","order":{"id":7}} -> {"id":7}`,
+	} {
+		if !strings.Contains(stdout, part) {
+			t.Errorf("no %s in\n%s", part, stdout)
+		}
+	}
+	_, stdout, _ = runKeg(t, env, "routes", "explain", file, `{"event_type":"order.created","order":{"id":"x"}}`, "--output", "json")
+	var said []struct {
+		Routes []struct {
+			Schema      struct{ Pointer, Problem string }
+			Transformed []any
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &said); err != nil || len(said) != 1 || said[0].Routes[0].Schema.Pointer != "/order/id" || said[0].Routes[0].Transformed != nil {
+		t.Errorf("%v %s", err, stdout)
+	}
+	if strings.Contains(stdout, "s3cr3t") {
+		t.Error(stdout)
+	}
+}
+
 func TestUsageMistakesExit2AndPointToTheHelp(t *testing.T) {
 	for _, args := range [][]string{{"serve", "--no-such-flag"}, {"tail"}, {"routes", "check"}, {"no-such-command"}, {"version", "--output", "xml"}, {"serve", "extra"},
 		{"tail", "x"}, {"tail", "redis://h:1/x"}, {"tail", "kafka://h/x"}, {"tail", "kafka://h:1"}, {"tail", "mqtt://h:1"}, {"dev", "--kafka-listen", "9092"},

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kong/keg"
 	"github.com/kong/keg/cmd/keg/dev"
 	"github.com/kong/keg/kong"
 	"github.com/kong/keg/kong/gateway"
@@ -104,10 +105,10 @@ func (f *firstLook) wireNode(s settings) error {
 		config.socket = filepath.Join(f.dir, "keg.socket")
 	}
 	if f.httpSource != "off" {
-		config.sources = append(config.sources, sources.Spec{Protocol: "http", Address: f.httpSource})
+		config.sources = append(config.sources, sources.Listener(f.httpSource))
 	}
 	f.sourceAddrs = make(chan string, len(config.sources))
-	f.node, err = newNode(config, f.log, f.lines.event, func(_ sources.Spec, address net.Addr) {
+	f.node, err = newNode(config, f.log, f.lines.event, func(_ keg.SourceConfig, address net.Addr) {
 		f.sourceAddrs <- address.String()
 	})
 	return err

@@ -40,14 +40,14 @@ type node struct {
 
 // source is a way in beside Kong, with its own port into the hub.
 type source struct {
-	spec sources.Spec
+	keg.SourceConfig
 	keg.Source
 	port *hub.Port
 }
 
 // newNode wires a node and dials nothing. observe, which may be nil, is called for
 // each event; listening, for each source when it listens.
-func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening func(sources.Spec, net.Addr)) (*node, error) {
+func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening func(keg.SourceConfig, net.Addr)) (*node, error) {
 	n := &node{log: log, pool: sinks.NewPool(log), socket: c.socket}
 	n.hub = hub.New(hub.Options{Sinks: n.pool, Log: log, MaxInFlight: c.maxInFlight, Observe: observe})
 	if err := n.hub.SetTable(c.table); err != nil {
@@ -57,16 +57,16 @@ func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening 
 		n.routes = newReloader(c.routes, c.table, c.hup, n.hub.SetTable, log)
 	}
 	events := cloudevents.Options{MaxBytes: c.maxEventBytes}
-	for _, spec := range c.sources {
-		s, err := spec.Source(sources.Options{Events: events, Log: log, Ready: listening})
+	for _, config := range c.sources {
+		s, err := sources.Open(config, sources.Options{Events: events, Log: log, Ready: listening})
 		if err != nil {
 			return nil, misuse(err)
 		}
-		port, err := n.hub.Open(hub.PortOptions{Name: spec.Protocol})
+		port, err := n.hub.Open(hub.PortOptions{Name: config.Type})
 		if err != nil {
 			return nil, misuse(err)
 		}
-		n.sources = append(n.sources, source{spec, s, port})
+		n.sources = append(n.sources, source{config, s, port})
 	}
 	var err error
 	n.server, err = server.New(server.Options{
@@ -123,11 +123,11 @@ func (n *node) runSource(ctx context.Context, s source) error {
 		case err == nil:
 			return nil
 		case !n.server.TookOver() || !errors.Is(err, syscall.EADDRINUSE):
-			return fmt.Errorf("source %s: %w", s.spec, err)
+			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
 		waits.Do(func() {
 			n.log.Warn("a source waits for its address, which the keg serve before this one still holds; "+
-				"if Kong is not reloading, two are running: stop one, or give it another --socket and address", "source", s.spec.String())
+				"if Kong is not reloading, two are running: stop one, or give it another --socket and address", "source", s.Name)
 		})
 		select {
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/kong/keg"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/sinks"
 	"github.com/kong/keg/sources"
@@ -22,7 +23,7 @@ type nodeConfig struct {
 	table         *router.Table
 	routes        *routesFile      // which the table was read from; nil: from no file
 	hup           <-chan os.Signal // asks for it to be read again; nil: nobody asks
-	sources       []sources.Spec
+	sources       []keg.SourceConfig
 	maxAttempts   int
 	maxInFlight   int
 	maxEventBytes int64

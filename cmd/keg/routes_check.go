@@ -25,6 +25,10 @@ type fileReport struct {
 	Routes       int            `json:"routes"`
 	Disabled     int            `json:"disabled"`
 	Destinations map[string]int `json:"destinations,omitempty"` // by type
+	Ordered      int            `json:"ordered,omitempty"`
+	Schemas      int            `json:"schemas,omitempty"`
+	Transforms   int            `json:"transforms,omitempty"`
+	Sources      map[string]int `json:"sources,omitempty"` // by type
 	Errors       []fileError    `json:"errors,omitempty"`
 }
 
@@ -108,6 +112,7 @@ func checkFile(file string) (fileReport, error) {
 	summary := table.Summary()
 	report.Valid = true
 	report.Routes, report.Disabled, report.Destinations = summary.Routes, summary.Disabled, summary.Destinations
+	report.Ordered, report.Schemas, report.Transforms, report.Sources = summary.Ordered, summary.Schemas, summary.Transforms, summary.Sources
 	return report, nil
 }
 
@@ -137,13 +142,27 @@ func printReport(w io.Writer, report fileReport, err error) {
 		_, _ = fmt.Fprintln(w, err)
 		return
 	}
-	_, _ = fmt.Fprintf(w, "%s: good: %s (%d disabled)", report.File, counted(report.Routes, "route"), report.Disabled)
-	for i, kind := range slices.Sorted(maps.Keys(report.Destinations)) {
+	text := fmt.Sprintf("%s: good: %s (%d disabled)", report.File, counted(report.Routes, "route"), report.Disabled)
+	text += byType("destinations", report.Destinations)
+	for _, c := range []struct {
+		number int
+		what   string
+	}{{report.Ordered, "ordered route"}, {report.Schemas, "schema"}, {report.Transforms, "transform"}} {
+		if c.number > 0 {
+			text += "; " + counted(c.number, c.what)
+		}
+	}
+	_, _ = fmt.Fprintln(w, text+byType("sources", report.Sources))
+}
+
+func byType(what string, numbers map[string]int) string {
+	text := ""
+	for i, kind := range slices.Sorted(maps.Keys(numbers)) {
 		separator := ", "
 		if i == 0 {
-			separator = "; destinations: "
+			separator = "; " + what + ": "
 		}
-		_, _ = fmt.Fprintf(w, "%s%d %s", separator, report.Destinations[kind], kind)
+		text += fmt.Sprintf("%s%d %s", separator, numbers[kind], kind)
 	}
-	_, _ = fmt.Fprintln(w)
+	return text
 }

@@ -24,12 +24,14 @@ func routesExplainCommand() *cobra.Command {
 		Use:   "explain FILE EVENT",
 		Short: "Say for each route of a file whether it takes an event, or why not",
 		Long: `Say for each route of a file whether it takes an event, or the first condition that
-failed and the value that it saw.
+failed and the value that it saw. Of a route that takes it, also what its schema
+says of the data, and what its transforms make of the event for each destination.
 
 EVENT is JSON, a file that holds it, or - for standard input: a CloudEvent
 (structured JSON, or a batch), or the body of a plain request. With --header the
 request has headers, as curl's -H: a binary CloudEvent's, or those that routes
-look at.`,
+look at. A running node gives transforms those headers alone that its entries
+forward; here they see all of them.`,
 		Example: `  keg routes explain routes.yaml '{"event_type":"order.created","order":{"id":7}}'
   keg routes explain routes.yaml event.json --output json
   keg routes explain routes.yaml - -H 'X-Tenant: eu' <body.json`,
@@ -168,8 +170,32 @@ func printExplanation(w io.Writer, x explanation) {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", v.Route, taken, why)
 	}
 	_ = table.Flush()
+	for _, v := range x.Verdicts {
+		printMade(w, v)
+	}
 	if x.Unmatched != "" {
 		_, _ = fmt.Fprintf(w, "no route takes it: %s\n", x.Unmatched)
+	}
+}
+
+// printMade prints what a route that takes the event makes of it.
+func printMade(w io.Writer, v router.Verdict) {
+	if v.Schema != nil {
+		_, _ = fmt.Fprintf(w, "\n%s: %s\n", v.Route, v.Schema)
+	}
+	for _, t := range v.Transformed {
+		_, _ = fmt.Fprintf(w, "\n%s -> %s:", v.Route, t.Destination)
+		switch {
+		case t.Error != "":
+			_, _ = fmt.Fprintf(w, " cannot be transformed, so that every delivery fails for good: %s\n", printable([]byte(t.Error)))
+		case len(t.Changes) == 0:
+			_, _ = fmt.Fprintln(w, " the event as it is")
+		default:
+			_, _ = fmt.Fprintln(w)
+			for _, c := range t.Changes {
+				_, _ = fmt.Fprintf(w, "  %s\n", c)
+			}
+		}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kong/keg/sources"
+	"github.com/kong/keg"
 )
 
 func serveCommand() *cobra.Command {
@@ -48,8 +48,8 @@ func serve(ctx context.Context, s settings) error {
 		return misuse(err)
 	}
 	config.hup = hup
-	n, err := newNode(config, log, nil, func(spec sources.Spec, address net.Addr) {
-		log.Info("source listens", "source", spec.String(), "address", address.String())
+	n, err := newNode(config, log, nil, func(c keg.SourceConfig, address net.Addr) {
+		log.Info("source listens", "source", c.Name, "address", address.String())
 	})
 	if err != nil {
 		return err

@@ -16,7 +16,8 @@
 //
 // Flags follow the name, after commas: required, referenceable (the value may
 // be a reference to one of Kong's vaults, which Kong resolves), encrypted,
-// uuid, regex, set. Further tags hold one rule each: default, one_of ("a,b"),
+// uuid, regex, set; and unlisted, for a key that Kong adds to configs by itself,
+// such as __plugin_id, and that is no part of the schema. Further tags hold one rule each: default, one_of ("a,b"),
 // between ("1,10"), gt, match (a Lua pattern), starts_with, len_min, len_max.
 // On a list or a map, all rules but default, required, len_min and len_max
 // are those of its elements or values.

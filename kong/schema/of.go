@@ -44,6 +44,9 @@ func (b *builder) wrong(path, format string, args ...any) {
 func (b *builder) record(f *Field, t reflect.Type, path string) {
 	fields := []Named{}
 	for _, m := range membersOf(t) {
+		if m.has("unlisted") {
+			continue
+		}
 		fields = append(fields, Named{m.name, b.field(m, path+"."+m.name)})
 	}
 	f.Fields = &fields

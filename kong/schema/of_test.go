@@ -110,6 +110,25 @@ func TestEveryKindOfFieldIsKongs(t *testing.T) {
 	}
 }
 
+func TestAnUnlistedFieldIsReadAndNotPartOfTheSchema(t *testing.T) {
+	type config struct {
+		ID   string `kong:"__plugin_id,unlisted"`
+		Name string `kong:"name" doc:"A field that Kong is told of."`
+	}
+	p, err := schema.Of("p", &config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(p)
+	if err != nil || strings.Contains(string(text), "plugin_id") || !strings.Contains(string(text), `"name"`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	var c config
+	if err := schema.Decode([]byte(`{"__plugin_id":"7","name":"n"}`), &c); err != nil || c.ID != "7" || c.Name != "n" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestFieldsKeepTheirOrder(t *testing.T) {
 	plugin, err := schema.Of("p", new(struct {
 		B string `kong:"b" doc:"The first of two."`

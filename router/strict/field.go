@@ -18,13 +18,8 @@ type Raw struct{ *Place }
 // Set reports whether the document has the key.
 func (r Raw) Set() bool { return r.Place != nil }
 
-// NotYet is a field whose key is known and refused: what it asks for does not
-// work in this version.
-type NotYet struct{}
-
 var (
 	rawType      = reflect.TypeFor[Raw]()
-	notYetType   = reflect.TypeFor[NotYet]()
 	secretType   = reflect.TypeFor[keg.Secret]()
 	durationType = reflect.TypeFor[time.Duration]()
 )

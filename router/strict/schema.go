@@ -30,8 +30,7 @@ const filledIn = "[$][{]"
 
 // SchemaOf describes the mapping that [Decoder.Struct] reads into these
 // structs, given as pointers. What a [Raw] holds is a reference to the
-// definition that the field's ref tag names; a [NotYet] is left out, which is
-// to say refused.
+// definition that the field's ref tag names.
 func SchemaOf(into ...any) Schema {
 	types := make([]reflect.Type, len(into))
 	for i := range into {
@@ -67,9 +66,6 @@ func mappingSchema(types ...reflect.Type) Schema {
 		fields := plan(t)
 		for i := range fields {
 			f := &fields[i]
-			if f.typ == notYetType {
-				continue
-			}
 			s := valueSchema(f)
 			if f.required {
 				required = append(required, f.name)

@@ -26,7 +26,6 @@ func TestSchemaOf(t *testing.T) {
 		Nested *nested           `keg:"nested"`
 		Raw    Raw               `keg:"raw" ref:"anything"`
 		Must   Raw               `keg:"must,required" ref:"anything"`
-		Later  NotYet            `keg:"later"`
 	}
 	const object = `{"properties":{"file":{"type":"string","minLength":1}},"required":["file"],"additionalProperties":false}`
 	const file = `"allOf":[` + object + `]`

@@ -16,8 +16,6 @@ func (d *Decoder) value(v reflect.Value, f *field, places []*Place, partial bool
 	switch {
 	case f.typ == rawType:
 		v.Set(reflect.ValueOf(Raw{last}))
-	case f.typ == notYetType:
-		d.FailKey(last, "does not work in this version yet: take the key out")
 	case f.typ == secretType, f.typ == durationType:
 		d.scalar(v, f, last)
 	default:

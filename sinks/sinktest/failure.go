@@ -88,6 +88,35 @@ func hangsFromTheStart(t *testing.T, target *Target) {
 	comesBack(t, target, sink)
 }
 
+// closedPort ends the server for good: whether a sink has met it or not, what it
+// reports then is an outage.
+func closedPort(t *testing.T, target *Target) {
+	known := openLeft(t, target, nil)
+	if err := send(t, known, event("before", nil)); err != nil {
+		t.Fatalf("Send: %v", err)
+	}
+	if err := target.Wire.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// A connection that was there may break under the first.
+	for start := time.Now(); ; {
+		err := send(t, known, event("after", nil))
+		if keg.IsUnreachable(err) {
+			break
+		}
+		if err == nil || keg.IsPermanent(err) || time.Since(start) > patience {
+			t.Fatalf("Send by a sink that was connected: %v, want an outage", err)
+		}
+	}
+	closeSink(t, known) // and with it the client, so that the next sink has its own
+	fresh := open(t, target, nil)
+	for range 3 {
+		if err := send(t, fresh, event("never", nil)); !keg.IsUnreachable(err) {
+			t.Errorf("Send to a port that nobody listens on: %v, want an outage", err)
+		}
+	}
+}
+
 // fails checks that Sends end in transient errors within their time, a few in a
 // row: a client may behave differently once it has noticed.
 func fails(t *testing.T, sink keg.Sink) {
@@ -147,8 +176,15 @@ func refuses(t *testing.T, target *Target) {
 			if r.Event != nil {
 				r.Event(e)
 			}
-			if err := send(t, sink, e); !keg.IsPermanent(err) {
+			err := send(t, sink, e)
+			var tooLarge *keg.TooLargeError
+			switch {
+			case !keg.IsPermanent(err):
 				t.Errorf("Send: %v, want a permanent error", err)
+			case keg.IsUnreachable(err):
+				t.Errorf("Send: %v: a refusal is no outage", err)
+			case errors.As(err, &tooLarge) != r.TooLarge:
+				t.Errorf("Send: %v: that it is too large must be told by a TooLargeError: %t", err, r.TooLarge)
 			}
 			if r.End != nil {
 				r.End()

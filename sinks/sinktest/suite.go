@@ -53,6 +53,7 @@ var wireProperties = []property{
 	{"a Send ends with its context", endedDuring},
 	{"a destination that was never there is a transient error, and comes back", neverThere},
 	{"a destination that goes away is a transient error, and comes back", goesAway},
+	{"a port that nobody listens on is an outage", closedPort},
 	{"a destination that hangs is an error by the deadline, and comes back", hangs},
 	{"a destination that hangs from the start is an error by the deadline, and comes back", hangsFromTheStart},
 	{"an unused sink closes", unused},
@@ -131,6 +132,9 @@ func presentable(t *testing.T, err error) {
 	}
 	if strings.ContainsAny(err.Error(), "\r\n\x00") {
 		t.Errorf("an error has more than one line: %q", err)
+	}
+	if keg.IsPermanent(err) && keg.IsUnreachable(err) {
+		t.Errorf("an error is permanent and an outage: %q", err)
 	}
 	if len(err.Error()) > 2000 {
 		t.Errorf("an error is %d bytes long", len(err.Error()))

@@ -42,6 +42,8 @@ type Refusal struct {
 	Settings func() keg.Settings
 	// Event, where it is not nil, changes the event into one that is refused.
 	Event func(e *keg.Event)
+	// TooLarge tells that the size of the event is what is refused.
+	TooLarge bool
 	// Begin, where it is not nil, makes the server refuse until End is called.
 	Begin, End func()
 }

@@ -48,19 +48,36 @@ await() {
     done
 }
 
-# stop_process SERVICE [SIGNAL]: returns when it is gone.
+# family SERVICE prints the ids of its process and, where SERVICE_family knows of
+# any, of that one's children.
+family() {
+    local pid
+    pid=$(<"$KEG_TEST_STATE/$1.pid")
+    if declare -F "$1_family" >/dev/null; then "$1_family" "$pid"; else echo "$pid"; fi
+}
+
+# stop_process SERVICE [SIGNAL]: returns when it is gone. Without a SIGNAL, the
+# main process gets TERM or what SERVICE_stop_signal says; a SIGNAL is for all.
 stop_process() {
-    local service=$1 pid
+    local service=$1 stop=${1}_stop_signal pid all
     [[ -s $KEG_TEST_STATE/$service.pid ]] || return 0
-    pid=$(<"$KEG_TEST_STATE/$service.pid")
-    kill -"${2:-TERM}" "$pid" 2>/dev/null || true
-    kill -CONT "$pid" 2>/dev/null || true # it may be paused
+    all=$(family "$service")
+    if [[ -n ${2:-} ]]; then
+        kill -"$2" $all 2>/dev/null || true
+    else
+        kill -"${!stop:-TERM}" "$(<"$KEG_TEST_STATE/$service.pid")" 2>/dev/null || true
+    fi
+    kill -CONT $all 2>/dev/null || true # they may be paused
     for i in {1..300}; do
-        if ! running "$pid"; then
+        for pid in $all; do
+            running "$pid" && break
+            pid=
+        done
+        if [[ -z $pid ]]; then
             rm -f "$KEG_TEST_STATE/$service.pid"
             return 0
         fi
-        ((i == 150)) && kill -KILL "$pid" 2>/dev/null
+        ((i == 150)) && kill -KILL $all 2>/dev/null
         sleep 0.1
     done
     echo "test services: $service (process $pid) did not end" >&2

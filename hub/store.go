@@ -1,0 +1,112 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/outbox"
+)
+
+// store keeps the events of one call, all of those that can be or none, and
+// fills in their receipts. What there is room for in memory is under way when it
+// returns.
+func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receipts keg.Receipts) {
+	start := time.Now()
+	h := p.hub
+	entries := make([]*outbox.Entry, 0, len(events))
+	of := make([]int, 0, len(events)) // which event an entry is
+	travelling := make([]*keg.Event, len(events))
+	for i, e := range events {
+		r := &receipts[i]
+		h.stats.events.Add(1)
+		r.ID, r.Ack = e.ID, keg.AckStored
+		var legs []leg
+		travelling[i], legs = p.route(w, e, r)
+		if r.Err != nil {
+			continue
+		}
+		for _, entry := range p.entries(travelling[i], legs) {
+			entries, of = append(entries, entry), append(of, i)
+		}
+	}
+	if len(entries) > 0 {
+		err := p.put(ctx, entries)
+		for n, entry := range entries {
+			receipts[of[n]].Err = err
+			if err == nil && entry.Duplicate {
+				receipts[of[n]].Duplicate = true
+			}
+		}
+	}
+	for i := range events {
+		h.observe(Trace{Event: travelling[i], Receipt: receipts[i], Entry: p.name, Took: time.Since(start)})
+	}
+}
+
+// entries are an event with what is owed of it, and beside it what else goes its
+// own way: a story for a dead-letter destination.
+func (p *Port) entries(e *keg.Event, legs []leg) []*outbox.Entry {
+	if len(legs) == 0 {
+		return nil
+	}
+	entry := &outbox.Entry{Event: e, Dedupe: p.dedupe, Owed: make([]*outbox.Owed, 0, len(legs))}
+	entries := []*outbox.Entry{entry}
+	owed := make([]outbox.Owed, len(legs))
+	for i, l := range legs {
+		o := &owed[i]
+		o.Queue, o.Dead = l.queue, l.dead
+		if l.ordered {
+			o.Key = orderKey(e)
+		}
+		if l.event != nil {
+			entries = append(entries, &outbox.Entry{Event: l.event, Owed: []*outbox.Owed{o}})
+			continue
+		}
+		entry.Owed = append(entry.Owed, o)
+	}
+	return entries
+}
+
+// put stores entries and hands on what they owe. Its error is the sender's.
+func (p *Port) put(ctx context.Context, entries []*outbox.Entry) error {
+	h := p.hub
+	for _, entry := range entries {
+		for _, o := range entry.Owed {
+			o.Hold = o.Dead == nil && h.dispatcher.Reserve(o.Queue, entry.Event)
+		}
+	}
+	err := h.store.Put(ctx, entries...)
+	for _, entry := range entries {
+		for _, o := range entry.Owed {
+			switch {
+			case o.Held != nil:
+				h.dispatcher.Hand(o.Held)
+			case o.Hold:
+				h.dispatcher.Free(o.Queue, entry.Event)
+			}
+		}
+	}
+	return h.storeError(err)
+}
+
+// storeError is what a sender hears of a store's error; the log hears the cause.
+func (h *Hub) storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	h.stats.refused.Add(1)
+	h.refusals.Do(func() { h.log.Error("events cannot be stored, and senders are told to come back", "error", err) })
+	problem := "events cannot be stored now"
+	if unavailable, ok := errors.AsType[*outbox.UnavailableError](err); ok {
+		problem += ": " + unavailable.Problem
+	}
+	return &keg.BusyError{Problem: problem, After: storeAfter}
+}
+
+// storeAfter is what a sender is told to wait when the store takes nothing.
+const storeAfter = 2 * time.Second

@@ -1,0 +1,163 @@
+package outbox
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lane is what is held of one queue, and the workers that bring it away: as many
+// as the destination takes at once, none while it is away.
+type lane struct {
+	dispatcher *Dispatcher
+	queue      Queue
+	share      share
+
+	width  atomic.Int32 // the outlet's, as it was last seen; 0 before
+	paused atomic.Int64 // until when the destination has asked to be left alone; Unix nanoseconds
+	more   atomic.Bool  // the store has deliveries that there was no room for
+
+	mu      sync.Mutex
+	buffer  deque
+	workers int
+	resting bool // no worker starts before the timer fires
+	timer   *time.Timer
+	down    bool
+}
+
+// push takes a delivery in, and starts a worker for it where one is due.
+func (l *lane) push(d *Delivery) {
+	l.mu.Lock()
+	if l.down {
+		l.mu.Unlock()
+		l.dispatcher.settler.add("", &Settlement{Delivery: d, Outcome: Return})
+		return
+	}
+	l.buffer.pushBack(d)
+	l.staff()
+	l.mu.Unlock()
+}
+
+// staff starts one more worker, if there is work for it. l.mu is held.
+func (l *lane) staff() {
+	if l.resting || l.down || l.buffer.len() == 0 || l.workers >= l.most() {
+		return
+	}
+	l.workers++
+	l.dispatcher.work.Go(l.run)
+}
+
+// most is how many workers the lane may have.
+func (l *lane) most() int { return max(int(l.width.Load()), 1) }
+
+// run is a worker: it makes attempts until nothing is left, or the lane rests.
+func (l *lane) run() {
+	for {
+		d := l.next()
+		if d == nil {
+			return
+		}
+		l.dispatcher.deliver(l, d)
+	}
+}
+
+// next takes the next delivery out for a worker, which ends without one. A lane
+// that gets empty asks for more, where the store has some.
+func (l *lane) next() *Delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.resting || l.down || l.buffer.len() == 0 || l.workers > l.most() {
+		l.workers--
+		l.ask()
+		return nil
+	}
+	d := l.buffer.popFront()
+	l.staff() // each worker brings the next, so that they grow as long as there is work
+	l.ask()
+	return d
+}
+
+// ask wakes the feeder when there is room again for what the store has. l.mu is
+// held.
+func (l *lane) ask() {
+	if l.more.Load() && l.buffer.len() <= claimAtOnce/2 {
+		signal(l.dispatcher.hungry)
+	}
+}
+
+// rest lets no worker start for a while. A delivery that was not attempted is
+// put back where it was; one that was goes last, so that another is the next
+// probe.
+func (l *lane) rest(d *Delivery, attempted bool, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.putBack(d, attempted)
+	l.pause(wait)
+}
+
+// putBackLast takes in a delivery again whose attempt did not count.
+func (l *lane) putBackLast(d *Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.putBack(d, true)
+}
+
+// putBack takes a delivery in again. l.mu is held.
+func (l *lane) putBack(d *Delivery, attempted bool) {
+	switch {
+	case l.down:
+		l.dispatcher.settler.add("", &Settlement{Delivery: d, Outcome: Return})
+	case attempted:
+		l.buffer.pushBack(d)
+	default:
+		l.buffer.pushFront(d)
+	}
+}
+
+// pause rests the lane. l.mu is held.
+func (l *lane) pause(wait time.Duration) {
+	if l.down || l.resting {
+		return
+	}
+	l.resting = true
+	l.timer = time.AfterFunc(wait, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.resting = false
+		l.staff()
+	})
+}
+
+// leaveAlone notes that the destination has asked for a pause.
+func (l *lane) leaveAlone(wait time.Duration) {
+	until := time.Now().Add(wait).UnixNano()
+	for {
+		before := l.paused.Load()
+		if before >= until || l.paused.CompareAndSwap(before, until) {
+			return
+		}
+	}
+}
+
+// askedToWait is how long the destination is still to be left alone.
+func (l *lane) askedToWait() time.Duration {
+	until := l.paused.Load()
+	if until == 0 {
+		return 0
+	}
+	return time.Until(time.Unix(0, until))
+}
+
+// shut gives what is held and not under way back to the store.
+func (l *lane) shut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	for l.buffer.len() > 0 {
+		d := l.buffer.popFront()
+		l.dispatcher.settler.add("", &Settlement{Delivery: d, Outcome: Return})
+	}
+}

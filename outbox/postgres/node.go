@@ -1,0 +1,249 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// freed is how many deliveries of a dead node one transaction frees, and
+	// swept how many rows one statement removes.
+	freed = 5000
+	swept = 5000
+)
+
+// doubts are the stamps of calls that may have handed out deliveries which
+// nobody knows of: their answer was lost, or came when the caller had gone.
+type doubts struct {
+	mutex  sync.Mutex
+	stamps []int64
+}
+
+func (d *doubts) add(stamps ...int64) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.stamps = append(d.stamps, stamps...)
+}
+
+func (d *doubts) take() []int64 {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	stamps := d.stamps
+	d.stamps = nil
+	return stamps
+}
+
+// microseconds is a duration as a parameter of `$1::float8 * interval '1 microsecond'`.
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// execer is a pool or a connection.
+type execer interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func (s *Store) register(ctx context.Context) error { return s.registerBy(ctx, s.pool) }
+
+// registerBy makes this process a node, under an id that no other ever had.
+func (s *Store) registerBy(ctx context.Context, db execer) error {
+	var id int64
+	err := db.QueryRow(ctx, `INSERT INTO nodes (name, expires) VALUES ($1, now() + $2::float8 * interval '1 microsecond') RETURNING id`,
+		text(s.name), microseconds(s.lease)).Scan(&id)
+	if err == nil {
+		s.node.Store(id)
+	}
+	return err
+}
+
+// keeper keeps the node alive, by a connection of its own: the pool's may all
+// be in use.
+type keeper struct {
+	*Store
+	c     *pgx.Conn
+	since time.Time // when the unbroken contact began
+}
+
+// keep runs until ctx ends.
+func (s *Store) keep(ctx context.Context) {
+	k := &keeper{Store: s}
+	defer func() { k.disconnect() }()
+	for {
+		wait := s.lease / 5
+		if problem, _ := s.health.check(); problem != nil {
+			wait = min(wait, 250*time.Millisecond)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.poke:
+			select { // whoever is away is not asked without end
+			case <-ctx.Done():
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		case <-time.After(wait):
+		}
+		k.turn(ctx)
+	}
+}
+
+func (k *keeper) disconnect() {
+	if k.c != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = k.c.Close(ctx)
+		k.c = nil
+	}
+}
+
+// turn is one heartbeat, and what is to be done besides.
+func (k *keeper) turn(ctx context.Context) {
+	if err := k.bounded(ctx, k.beat); err != nil {
+		k.disconnect()
+		if ctx.Err() != nil {
+			return
+		}
+		k.since = time.Time{}
+		k.down(err)
+		return
+	}
+	if k.health.set(nil) {
+		k.log.Info("the outbox's database is back")
+		k.changed()
+	}
+	if k.since.IsZero() {
+		k.since = time.Now()
+	}
+	for name, work := range map[string]func(context.Context) error{
+		"free what was handed out to nobody": k.freeDoubts, "take over a dead node": k.takeOver, "sweep": k.sweep,
+	} {
+		if k.c == nil {
+			return // lost on the way: the next turn tells
+		}
+		if err := k.bounded(ctx, work); err != nil && ctx.Err() == nil {
+			k.log.Warn("the outbox could not "+name, "error", unavailable(context.Background(), err))
+			if lost(err) {
+				k.disconnect()
+				k.wake()
+			}
+		}
+	}
+}
+
+// bounded gives work half of a lease at most, so that there is time for another
+// heartbeat within it.
+func (k *keeper) bounded(ctx context.Context, work func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, max(k.lease/2, time.Second))
+	defer cancel()
+	return work(ctx)
+}
+
+// beat renews the lease. A node that finds itself taken over goes on as another
+// one, and what it held is no longer its own.
+func (k *keeper) beat(ctx context.Context) error {
+	if k.c == nil {
+		c, err := pgx.ConnectConfig(ctx, k.pool.Config().ConnConfig)
+		if err != nil {
+			return err
+		}
+		k.c = c
+	}
+	tag, err := k.c.Exec(ctx, `UPDATE nodes SET expires = now() + $2::float8 * interval '1 microsecond' WHERE id = $1`, k.node.Load(), microseconds(k.lease))
+	if err != nil || tag.RowsAffected() > 0 {
+		return err
+	}
+	k.log.Warn("this node was silent for longer than its lease: others have what it held, and may deliver it a second time", "lease", k.lease)
+	return k.registerBy(ctx, k.c)
+}
+
+// freeDoubts makes ready what was handed out to nobody. With the node's row
+// locked none of the node's transactions is under way, so that the one in doubt
+// is seen if there ever was one.
+func (k *keeper) freeDoubts(ctx context.Context) error {
+	stamps := k.doubts.take()
+	if len(stamps) == 0 {
+		return nil
+	}
+	err := pgx.BeginFunc(ctx, k.c, func(tx pgx.Tx) error {
+		node := k.node.Load()
+		if _, err := tx.Exec(ctx, `SELECT FROM nodes WHERE id = $1 FOR UPDATE`, node); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `UPDATE deliveries SET holder = 0 WHERE holder = $1 AND stamp = ANY($2)`, node, stamps)
+		if tag.RowsAffected() > 0 {
+			defer k.changed()
+		}
+		return err
+	})
+	if err != nil {
+		k.doubts.add(stamps...)
+	}
+	return err
+}
+
+// takeOver frees what nodes held whose lease has run out. After an outage of
+// the database all leases have: nobody is taken over until this node has been
+// in touch for a lease, in which every living one has renewed its own.
+func (k *keeper) takeOver(ctx context.Context) error {
+	if time.Since(k.since) < k.lease {
+		return nil
+	}
+	for {
+		var dead, count int64
+		var name string
+		err := pgx.BeginFunc(ctx, k.c, func(tx pgx.Tx) error {
+			if err := tx.QueryRow(ctx, `SELECT id, name FROM nodes WHERE expires < now() AND id <> $1 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+				k.node.Load()).Scan(&dead, &name); err != nil {
+				return err
+			}
+			tag, err := tx.Exec(ctx, `UPDATE deliveries SET holder = 0 WHERE (event, n) IN (SELECT event, n FROM deliveries WHERE holder = $1 LIMIT $2)`, dead, freed)
+			if count = tag.RowsAffected(); err != nil || count == freed {
+				return err
+			}
+			_, err = tx.Exec(ctx, `DELETE FROM nodes WHERE id = $1`, dead)
+			return err
+		})
+		switch {
+		case err == pgx.ErrNoRows:
+			return nil
+		case err != nil:
+			return err
+		}
+		k.log.Warn("a node of the outbox was silent for longer than its lease: what it held is free", "node", name, "deliveries", count)
+		k.changed()
+	}
+}
+
+// sweep removes what was seen too long ago to be a duplicate's first, and the
+// writers of processes that did not say good-bye.
+func (k *keeper) sweep(ctx context.Context) error {
+	for range 20 {
+		tag, err := k.c.Exec(ctx, `DELETE FROM dedupe WHERE hash IN (
+			SELECT hash FROM dedupe WHERE until < now() ORDER BY until LIMIT $1 FOR UPDATE SKIP LOCKED)`, swept)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() < swept {
+			break
+		}
+	}
+	_, err := k.c.Exec(ctx, `DELETE FROM writers WHERE at < now() - interval '1 day'`)
+	return err
+}
+
+// leave gives back all that this node holds.
+func (s *Store) leave(ctx context.Context) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		node := s.node.Load()
+		if _, err := tx.Exec(ctx, `SELECT FROM nodes WHERE id = $1 FOR UPDATE`, node); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE deliveries SET holder = 0 WHERE holder = $1`, node); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM nodes WHERE id = $1`, node)
+		return err
+	})
+}
