@@ -24,11 +24,10 @@ func (p *Port) Abandon(ctx context.Context, dead ...*keg.DeadLetter) error {
 			Queue: outbox.Queue{Route: d.Route, Destination: d.Destination}, Dead: d,
 		}}}
 	}
-	if err := p.put(ctx, entries); err != nil {
+	if err := p.hub.put(ctx, entries); err != nil {
 		return err
 	}
 	for _, d := range dead {
-		p.hub.stats.deadLettered.Add(1)
 		p.hub.log.Warn("an event was given up, and is a dead letter now", "entry", p.name, "id", d.Event.ID, "reason", d.Reason, "error", d.Error)
 	}
 	return nil

@@ -36,7 +36,8 @@ func (p *Port) bury(ctx context.Context, e *keg.Event, o *outlet, out outcome) b
 		ctx, cancel = context.WithTimeout(p.background, p.timeout)
 		defer cancel()
 	}
-	h, dead := p.hub, withStory(out.letter(e, o))
+	h, letter := p.hub, out.letter(e, o)
+	dead := withStory(letter)
 	size := dead.Weight()
 	err := h.admission.admit([]leg{{outlet: o.deadLetter}}, size)
 	if err == nil {
@@ -51,7 +52,7 @@ func (p *Port) bury(ctx context.Context, e *keg.Event, o *outlet, out outcome) b
 			"dead_letter", o.deadLetter.destination.Name, "error", err)
 		return false
 	}
-	h.stats.deadLettered.Add(1)
+	h.died(letter)
 	return true
 }
 

@@ -102,8 +102,21 @@ func (s *scopes) drop(before time.Time, waiting func(scope string) bool) {
 	}
 }
 
-// Watch is told of every attempt, and of stored deliveries that are settled.
-type Watch = outbox.Observer
+// Watch is told of every attempt, of stored deliveries that are settled, and of
+// what died otherwise: it was abandoned, stored as dead, or sent to a dead-letter
+// destination before its sender was answered.
+type Watch interface {
+	outbox.Observer
+	Died(reason keg.Reason)
+}
+
+// died counts a dead letter that was no stored delivery before.
+func (h *Hub) died(d *keg.DeadLetter) {
+	h.stats.deadLettered.Add(1)
+	if h.watch != nil {
+		h.watch.Died(d.Reason)
+	}
+}
 
 // dispatchWatch counts what the dispatcher does, and passes it on.
 func (h *Hub) dispatchWatch() outbox.Observer { return storedWatch{h} }

@@ -27,12 +27,12 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 		if r.Err != nil {
 			continue
 		}
-		for _, entry := range p.entries(travelling[i], legs) {
+		for _, entry := range entriesOf(travelling[i], legs, p.dedupe) {
 			entries, of = append(entries, entry), append(of, i)
 		}
 	}
 	if len(entries) > 0 {
-		err := p.put(ctx, entries)
+		err := h.put(ctx, entries)
 		for n, entry := range entries {
 			receipts[of[n]].Err = err
 			if err == nil && entry.Duplicate {
@@ -45,13 +45,13 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 	}
 }
 
-// entries are an event with what is owed of it, and beside it what else goes its
+// entriesOf are an event with what is owed of it, and beside it what else goes its
 // own way: a story for a dead-letter destination.
-func (p *Port) entries(e *keg.Event, legs []leg) []*outbox.Entry {
+func entriesOf(e *keg.Event, legs []leg, dedupe time.Duration) []*outbox.Entry {
 	if len(legs) == 0 {
 		return nil
 	}
-	entry := &outbox.Entry{Event: e, Dedupe: p.dedupe, Owed: make([]*outbox.Owed, 0, len(legs))}
+	entry := &outbox.Entry{Event: e, Dedupe: dedupe, Owed: make([]*outbox.Owed, 0, len(legs))}
 	entries := []*outbox.Entry{entry}
 	owed := make([]outbox.Owed, len(legs))
 	for i, l := range legs {
@@ -70,8 +70,7 @@ func (p *Port) entries(e *keg.Event, legs []leg) []*outbox.Entry {
 }
 
 // put stores entries and hands on what they owe. Its error is the sender's.
-func (p *Port) put(ctx context.Context, entries []*outbox.Entry) error {
-	h := p.hub
+func (h *Hub) put(ctx context.Context, entries []*outbox.Entry) error {
 	for _, entry := range entries {
 		for _, o := range entry.Owed {
 			o.Hold = o.Dead == nil && h.dispatcher.Reserve(o.Queue, entry.Event)
@@ -85,6 +84,8 @@ func (p *Port) put(ctx context.Context, entries []*outbox.Entry) error {
 				h.dispatcher.Hand(o.Held)
 			case o.Hold:
 				h.dispatcher.Free(o.Queue, entry.Event)
+			case o.Dead != nil && err == nil:
+				h.died(o.Dead)
 			}
 		}
 	}

@@ -62,10 +62,11 @@ func (s *settler) run() {
 		for {
 			s.mu.Lock()
 			batch := s.pending
-			s.pending = spare[:0]
+			s.pending, spare = spare[:0], nil
 			closed := s.closed
 			s.mu.Unlock()
 			if len(batch) == 0 {
+				spare = batch
 				if closed {
 					return
 				}

@@ -85,16 +85,34 @@ func TestAFileThatWasNamedMustBeThere(t *testing.T) {
 	}
 }
 
-func TestWhatThisVersionCannotDoIsRefusedAtStart(t *testing.T) {
-	for _, test := range []struct{ variable, want string }{
-		{"KEG_PERSISTENCE_ENABLE=true", "KEG_PERSISTENCE_ENABLE"},
-		{"KEG_EVENT_SOURCES=kafka:9092", "kafka"},
-		{"KEG_EVENT_SOURCES=mqtt:1883", "mqtt"},
+func TestWrongSettingsOfPersistenceAreRefusedAtStart(t *testing.T) {
+	foreign := t.TempDir()
+	write(t, filepath.Join(foreign, "letters.txt"), "mine")
+	for name, test := range map[string]struct {
+		env  []string
+		want []string
+	}{
+		"no boolean":         {[]string{"KEG_PERSISTENCE_ENABLE=perhaps"}, []string{"KEG_PERSISTENCE_ENABLE", "true or false"}},
+		"no store":           {[]string{"KEG_PERSISTENCE_ENABLE=true", "KEG_PERSISTENCE_URL=mysql://u:s3cret@db/keg"}, []string{"KEG_PERSISTENCE_URL", "mysql", "postgres://"}},
+		"a foreign folder":   {[]string{"KEG_PERSISTENCE_ENABLE=true", "KEG_PERSISTENCE_URL=file://" + foreign}, []string{foreign}},
+		"no room for a byte": {[]string{"KEG_PERSISTENCE_ENABLE=true", "KEG_PERSISTENCE_MAX_BYTES=7"}, []string{"KEG_PERSISTENCE_MAX_BYTES", "10GiB"}},
+		"no database":        {[]string{"KEG_PERSISTENCE_ENABLE=true", "KEG_PERSISTENCE_URL=postgres://keg:s3cret@127.0.0.1:1/keg"}, []string{"127.0.0.1:1"}},
+		"no address":         {[]string{"KEG_STATUS_LISTEN=here"}, []string{"KEG_STATUS_LISTEN"}},
 	} {
-		status, _, stderr := runKeg(t, []string{test.variable}, "serve", "--socket", filepath.Join(t.TempDir(), "s"))
-		if status != exitUsage || !strings.Contains(stderr, test.want) || !strings.Contains(stderr, "version") {
-			t.Errorf("%s: %d %s", test.variable, status, stderr)
-		}
+		t.Run(name, func(t *testing.T) {
+			status, _, stderr := runKeg(t, test.env, "serve", "--socket", filepath.Join(t.TempDir(), "s"))
+			if status != exitUsage && status != exitFailure || strings.Contains(stderr, "s3cret") {
+				t.Errorf("%d %s", status, stderr)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("says nothing of %q:\n%s", want, stderr)
+				}
+			}
+		})
+	}
+	if files, _ := os.ReadDir(foreign); len(files) != 1 {
+		t.Errorf("something was written to a foreign folder: %v", files)
 	}
 }
 

@@ -24,6 +24,12 @@ func (l *devLines) event(t hub.Trace) {
 	l.print("event", describeEvent(t))
 }
 
+// attempted is called after each attempt at a stored delivery.
+func (l *devLines) attempted(label string, e *keg.Event, took time.Duration, err error) {
+	d := keg.Delivery{Err: err}
+	l.print("sent", fmt.Sprintf("%s  %s  → %s %s in %s", printable([]byte(e.ID)), printable([]byte(e.Type)), label, outcome(&d), took.Round(10*time.Microsecond)))
+}
+
 // received is called for each request that the webhook receiver took.
 func (l *devLines) received(r dev.Received) {
 	body := r.Body[:min(len(r.Body), maxLineData)]
@@ -48,6 +54,12 @@ func describeEvent(t hub.Trace) string {
 		b.WriteString("no route")
 	} else {
 		b.WriteString(strings.Join(t.Receipt.Routes, ", "))
+	}
+	if t.Receipt.Ack == keg.AckStored && t.Receipt.Err == nil && len(t.Receipt.Routes) > 0 {
+		b.WriteString("  stored")
+	}
+	if t.Receipt.Duplicate {
+		b.WriteString(" before: a duplicate")
 	}
 	for i := range t.Receipt.Deliveries {
 		d := &t.Receipt.Deliveries[i]

@@ -33,6 +33,7 @@ type firstLook struct {
 
 	kafkaAddr, mqttAddr, webhookAddr string
 	sourceAddrs                      chan string // one for each source, when it listens
+	statusAddr                       chan string // of the status listener, when it listens
 
 	routesFile, kongFile string
 	ownRoutes            bool // the user's, not the first look's
@@ -94,6 +95,9 @@ func (f *firstLook) startBrokers() error {
 }
 
 func (f *firstLook) wireNode(s settings) error {
+	if at := s["persistence-url"]; at.text == fallbackOf("persistence-url") {
+		at.text = "file:keg-data" // here, where the user sees it
+	}
 	config, err := readNodeConfig(s, f.loadTable)
 	if err != nil {
 		return misuse(err)
@@ -108,8 +112,11 @@ func (f *firstLook) wireNode(s settings) error {
 		config.sources = append(config.sources, sources.Listener(f.httpSource))
 	}
 	f.sourceAddrs = make(chan string, len(config.sources))
-	f.node, err = newNode(config, f.log, f.lines.event, func(_ keg.SourceConfig, address net.Addr) {
-		f.sourceAddrs <- address.String()
+	f.statusAddr = make(chan string, 1)
+	f.node, err = newNode(config, f.log, observers{
+		event: f.lines.event, attempted: f.lines.attempted,
+		listening: func(_ keg.SourceConfig, address net.Addr) { f.sourceAddrs <- address.String() },
+		status:    func(address net.Addr) { f.statusAddr <- address.String() },
 	})
 	return err
 }

@@ -29,8 +29,9 @@ var environment = []variable{
 	{"KEG_RETRY_MAX_ATTEMPTS", "retry-max-attempts", "3", "how often a delivery is tried in all, the first attempt included", []string{"serve", "dev"}},
 	{"KEG_MAX_EVENT_BYTES", "max-event-bytes", "1MiB", "the largest event that is taken", []string{"serve", "dev"}},
 	{"KEG_MAX_IN_FLIGHT", "max-in-flight", "10000", "how many deliveries may be under way at once before senders hear 503", []string{"serve", "dev"}},
-	{"KEG_PERSISTENCE_ENABLE", "persistence-enable", "false", "keep events until they are delivered (not in this version: true is refused)", []string{"serve", "dev"}},
-	{"KEG_PERSISTENCE_URL", "persistence-url", "file:///var/lib/keg", "where they are kept: file:///folder, or postgres://user:password@host/database", []string{"serve", "dev", "deadletters"}},
+	{"KEG_PERSISTENCE_ENABLE", "persistence-enable", "false", "keep what was accepted until it is delivered: true or false", []string{"serve", "dev"}},
+	{"KEG_PERSISTENCE_URL", "persistence-url", "file:///var/lib/keg", "where it is kept: file:///folder (for keg dev, ./keg-data), or postgres://user:password@host/database", []string{"serve", "dev", "deadletters"}},
+	{"KEG_PERSISTENCE_MAX_BYTES", "persistence-max-bytes", "0", "the most that the embedded store may take on disk, such as 10GiB, before senders hear 503; 0: no bound", []string{"serve", "dev"}},
 	{"KEG_STATUS_LISTEN", "status-listen", "127.0.0.1:8090", "where health, metrics and dead letters are served, as host:port, or off", []string{"serve", "dev", "health", "deadletters"}},
 	{"KEG_SOCKET", "socket", "", "the plugin server's unix socket (KONG_PREFIX/keg.socket; keg dev makes one of its own)", []string{"serve", "dev", "dump"}},
 	{"KEG_LOG_LEVEL", "log-level", "info", "debug, info, warn or error", []string{"serve", "dev"}},
@@ -74,6 +75,16 @@ func bind(flags *pflag.FlagSet, command string) settings {
 
 func (v variable) belongsTo(command string) bool {
 	return slices.Contains(v.commands, command)
+}
+
+// fallbackOf is the default of a flag's variable.
+func fallbackOf(flag string) string {
+	for _, v := range environment {
+		if v.flag == flag {
+			return v.fallback
+		}
+	}
+	return ""
 }
 
 // text returns a setting as it was given.

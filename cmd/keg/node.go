@@ -1,24 +1,22 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"path/filepath"
-	"syscall"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/cloudevents"
+	"github.com/kong/keg/console"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
 	"github.com/kong/keg/plugins"
+	"github.com/kong/keg/router"
 	"github.com/kong/keg/sinks"
 	"github.com/kong/keg/sources"
 )
@@ -27,15 +25,23 @@ import (
 // stop. It is longer than the ten seconds that a request has by default.
 const drainTime = 15 * time.Second
 
-// node is one running KEG: the hub over its sinks, and the ways in.
+// node is one running KEG: the hub over its sinks and its store, the ways in, and
+// what it tells of itself.
 type node struct {
-	log     *slog.Logger
-	pool    *sinks.Pool
-	hub     *hub.Hub
-	socket  string // of the plugin server
-	server  *server.Server
-	sources []source
-	routes  *reloader // nil where the routes are of no file
+	log      *slog.Logger
+	pool     *sinks.Pool
+	hub      *hub.Hub
+	storeAt  storeURL
+	maxKept  int64      // bytes of the embedded store; 0: no bound
+	store    *lateStore // nil: nothing is kept
+	socket   string     // of the plugin server
+	server   *server.Server
+	sources  []source
+	declared []keg.SourceConfig // by the routes file at the start
+	routes   *reloader          // nil where the routes are of no file
+	metrics  *console.Metrics
+	console  *console.Server // nil: it is off
+	phase    atomic.Value    // of console.Phase
 }
 
 // source is a way in beside Kong, with its own port into the hub.
@@ -45,28 +51,55 @@ type source struct {
 	port *hub.Port
 }
 
-// newNode wires a node and dials nothing. observe, which may be nil, is called for
-// each event; listening, for each source when it listens.
-func newNode(c nodeConfig, log *slog.Logger, observe func(hub.Trace), listening func(keg.SourceConfig, net.Addr)) (*node, error) {
-	n := &node{log: log, pool: sinks.NewPool(log), socket: c.socket}
-	n.hub = hub.New(hub.Options{Sinks: n.pool, Log: log, MaxInFlight: c.maxInFlight, Observe: observe})
-	if err := n.hub.SetTable(c.table); err != nil {
+// observers are told what happens; any may be nil.
+type observers struct {
+	event     func(hub.Trace)                                              // each event
+	attempted func(label string, e *keg.Event, d time.Duration, err error) // each attempt at a stored delivery
+	listening func(keg.SourceConfig, net.Addr)                             // each source when it listens
+	status    func(net.Addr)                                               // the status listener
+}
+
+// newNode wires a node, and neither dials nor opens the store.
+func newNode(c nodeConfig, log *slog.Logger, o observers) (*node, error) {
+	n := &node{log: log, pool: sinks.NewPool(log), socket: c.socket, storeAt: c.storeAt, maxKept: c.maxKept, declared: c.table.Sources(), metrics: console.NewMetrics(release())}
+	n.phase.Store(console.Starting)
+	options := hub.Options{
+		Sinks: n.pool, Log: log, MaxInFlight: c.maxInFlight, Watch: nodeWatch{n.metrics, c.persist, o.attempted},
+		Observe: func(t hub.Trace) {
+			n.metrics.ObserveEvent(t)
+			if o.event != nil {
+				o.event(t)
+			}
+		},
+	}
+	if c.persist {
+		n.store = newLateStore()
+		options.Store = n.store
+	}
+	n.hub = hub.New(options)
+	circles := circles{c.sources, log}
+	if err := errors.Join(circles.check(c.table), n.hub.SetTable(c.table)); err != nil {
 		return nil, misuse(err)
 	}
 	if c.routes != nil {
-		n.routes = newReloader(c.routes, c.table, c.hup, n.hub.SetTable, log)
+		n.routes = newReloader(c.routes, c.table, c.hup, func(t *router.Table) error { return n.swap(circles, t) }, log)
 	}
 	events := cloudevents.Options{MaxBytes: c.maxEventBytes}
 	for _, config := range c.sources {
-		s, err := sources.Open(config, sources.Options{Events: events, Log: log, Ready: listening})
+		s, err := sources.Open(config, sources.Options{Events: events, Log: log, Ready: o.listening})
 		if err != nil {
-			return nil, misuse(err)
+			return nil, misuse(fmt.Errorf("source %s: %w", config.Name, err))
 		}
-		port, err := n.hub.Open(hub.PortOptions{Name: config.Type})
+		port, err := n.hub.Open(hub.PortOptions{
+			Name: config.Name, Ack: config.Ack, Timeout: config.Timeout, Dedupe: config.Dedupe, ForwardHeaders: config.ForwardHeaders,
+		})
 		if err != nil {
-			return nil, misuse(err)
+			return nil, misuse(fmt.Errorf("source %s: %w", config.Name, err))
 		}
 		n.sources = append(n.sources, source{config, s, port})
+	}
+	if c.statusListen != "" {
+		n.console = &console.Server{Listen: c.statusListen, Node: n.tell(), Metrics: n.metrics, Log: log, Ready: o.status}
 	}
 	var err error
 	n.server, err = server.New(server.Options{
@@ -90,57 +123,4 @@ func (n *node) listen() error {
 		err = fmt.Errorf("%w\nRun keg as the user that owns %s, or choose another place with --socket (KEG_SOCKET)", err, filepath.Dir(n.socket))
 	}
 	return misuse(err)
-}
-
-// run serves until ctx ends or a way in fails, then stops in order: the ways in
-// take no more and let what is under way end, then the hub, then the sinks.
-func (n *node) run(ctx context.Context) error {
-	ways, ctx := errgroup.WithContext(ctx)
-	ways.Go(func() error {
-		if err := n.server.Serve(ctx); err != nil {
-			return fmt.Errorf("plugin server: %w", err)
-		}
-		return nil
-	})
-	for _, s := range n.sources {
-		ways.Go(func() error { return n.runSource(ctx, s) })
-	}
-	if n.routes != nil {
-		ways.Go(func() error { n.routes.run(ctx); return nil })
-	}
-	err := ways.Wait()
-	return errors.Join(err, n.close())
-}
-
-// runSource runs one source until ctx ends. An address that is in use fails it,
-// but for that of the keg that this one replaces: while Kong reloads, both run,
-// and the one before holds its addresses until it has ended.
-func (n *node) runSource(ctx context.Context, s source) error {
-	waits := rate.Sometimes{Interval: time.Minute}
-	for {
-		err := s.Run(ctx, s.port)
-		switch {
-		case err == nil:
-			return nil
-		case !n.server.TookOver() || !errors.Is(err, syscall.EADDRINUSE):
-			return fmt.Errorf("source %s: %w", s.Name, err)
-		}
-		waits.Do(func() {
-			n.log.Warn("a source waits for its address, which the keg serve before this one still holds; "+
-				"if Kong is not reloading, two are running: stop one, or give it another --socket and address", "source", s.Name)
-		})
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// close gives everything back, within drainTime.
-func (n *node) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	err := n.hub.Close(ctx)
-	return errors.Join(err, n.pool.Close())
 }

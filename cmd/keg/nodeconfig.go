@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/console"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/sinks"
 	"github.com/kong/keg/sources"
@@ -27,6 +28,10 @@ type nodeConfig struct {
 	maxAttempts   int
 	maxInFlight   int
 	maxEventBytes int64
+	persist       bool
+	storeAt       storeURL // where persist is true
+	maxKept       int64    // bytes of the embedded store; 0: no bound
+	statusListen  string   // "": off
 }
 
 // tableLoader reads the node's route table: the file at path, or, where path is
@@ -51,11 +56,18 @@ func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
 		// Without the text: it may hold a password, which Parse masks.
 		note(fmt.Errorf("%s: %w", s["event-sources"].origin, err))
 	}
-	persist, err := parse(s, "persistence-enable", yesOrNo)
+	c.persist, err = parse(s, "persistence-enable", yesOrNo)
 	note(err)
-	if persist {
-		note(errors.New("KEG_PERSISTENCE_ENABLE: this version keeps no events; leave it unset, and senders are told only what the destinations have taken"))
+	if c.persist {
+		c.storeAt, err = parseStoreURL(s.text("persistence-url"))
+		if err != nil {
+			note(fmt.Errorf("%s: %w", s["persistence-url"].origin, err)) // without the text: it may hold a password
+		}
+		c.maxKept, err = parse(s, "persistence-max-bytes", storeSize)
+		note(err)
 	}
+	c.statusListen, err = parse(s, "status-listen", console.ParseListen)
+	note(err)
 	c.socket = s.text("socket")
 	if c.socket == "" {
 		c.socket = defaultSocket()
@@ -67,6 +79,10 @@ func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
 			err = fmt.Errorf("%s=%q: %w", s["routes"].origin, s.text("routes"), unread.Err)
 		}
 		note(err)
+	}
+	if c.table != nil {
+		c.sources = append(c.sources, c.table.Sources()...)
+		note(sources.Clashes(c.sources))
 	}
 	return c, errors.Join(errs...)
 }
@@ -95,7 +111,7 @@ func routesOrNone(log *slog.Logger) tableLoader {
 func (c nodeConfig) routerOptions() router.Options { return routerOptions(c.maxAttempts) }
 
 func routerOptions(maxAttempts int) router.Options {
-	return router.Options{Types: sinks.Types(), MaxAttempts: maxAttempts}
+	return router.Options{Types: sinks.Types(), SourceTypes: sources.Types(), MaxAttempts: maxAttempts}
 }
 
 func defaultSocket() string {
@@ -122,6 +138,15 @@ func wholeNumber(least, most int) func(string) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+// storeSize reads 10GiB, or 0 for no bound.
+func storeSize(text string) (int64, error) {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n != 0 && n < 64<<20 || n > 1<<62 {
+		return 0, errors.New("must be a size of at least 64MiB, such as 10GiB, or 0 for no bound")
+	}
+	return int64(n), nil
 }
 
 // byteSize reads 1048576, 1MiB, 64KB.

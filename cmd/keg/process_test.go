@@ -48,7 +48,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 	t.Cleanup(func() { _ = os.RemoveAll(p.temp) })
 	p.cmd = exec.Command(os.Args[0], args...)
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append(append(os.Environ(), beKeg+"=1", "TMPDIR="+p.temp), env...)
+	p.cmd.Env = append(append(os.Environ(), beKeg+"=1", "TMPDIR="+p.temp, "KEG_STATUS_LISTEN=off"), env...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func runKeg(t *testing.T, env []string, args ...string) (status int, stdout, std
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(append(os.Environ(), beKeg+"=1"), env...)
+	cmd.Env = append(append(os.Environ(), beKeg+"=1", "KEG_STATUS_LISTEN=off"), env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

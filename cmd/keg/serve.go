@@ -48,8 +48,11 @@ func serve(ctx context.Context, s settings) error {
 		return misuse(err)
 	}
 	config.hup = hup
-	n, err := newNode(config, log, nil, func(c keg.SourceConfig, address net.Addr) {
-		log.Info("source listens", "source", c.Name, "address", address.String())
+	n, err := newNode(config, log, observers{
+		listening: func(c keg.SourceConfig, address net.Addr) {
+			log.Info("source listens", "source", c.Name, "address", address.String())
+		},
+		status: func(address net.Addr) { log.Info("status listens", "address", address.String()) },
 	})
 	if err != nil {
 		return err

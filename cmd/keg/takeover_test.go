@@ -16,7 +16,7 @@ func TestTwoOfKegServeDuringAReload(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	serve := func(socket, source string) *process {
-		return start(t, []string{"KEG_LOG_FORMAT=text"}, "serve", "--socket", filepath.Join(dir, socket), "--event-sources", "http:"+source)
+		return start(t, []string{"KEG_LOG_FORMAT=text", "KEG_PERSISTENCE_ENABLE=true", "KEG_PERSISTENCE_URL=file://" + filepath.Join(dir, "store-"+socket)}, "serve", "--socket", filepath.Join(dir, socket), "--event-sources", "http:"+source)
 	}
 	older := serve("s", "127.0.0.1:0")
 	_, source, _ := strings.Cut(older.until("source listens"), " address=")
@@ -34,7 +34,7 @@ func TestTwoOfKegServeDuringAReload(t *testing.T) {
 	}
 
 	newer := serve("s", source)
-	newer.until("a source waits for its address")
+	newer.until("waiting for what the keg serve before this one still holds")
 	answers()
 	if status := older.stop(); status != 0 {
 		t.Errorf("the older one ended with status %d", status)
@@ -43,7 +43,7 @@ func TestTwoOfKegServeDuringAReload(t *testing.T) {
 	answers()
 
 	mistaken := serve("s", source)
-	mistaken.until("a source waits for its address")
+	mistaken.until("waiting for what the keg serve before this one still holds")
 	if status := mistaken.stop(); status != 0 {
 		t.Errorf("the mistaken one ended with status %d", status)
 	}
