@@ -17,7 +17,7 @@ import (
 )
 
 // jsonWriter writes what CEL gave as JSON: times as RFC 3339, bytes as base64,
-// numbers of the event as they came, members sorted. It stops at its limit.
+// numbers that CEL has not touched as they came, members sorted. It stops at its limit.
 type jsonWriter struct {
 	text  []byte
 	limit int // bytes

@@ -18,7 +18,8 @@ import (
 //	data:    a CEL expression, whose result becomes the data. Bytes are taken
 //	         as they are; every other result, text too, is written as JSON, and
 //	         the datacontenttype becomes application/json where it was none of
-//	         JSON's. Members of objects come out sorted.
+//	         JSON's. Members of objects come out sorted; numbers of a part that is
+//	         passed on whole stay as they came, others are CEL's int and double.
 //	set:     attributes. A value is text as it stands, or {cel: expression};
 //	         a result that is a number, a boolean, a time or bytes is written
 //	         as CloudEvents writes it, and null takes the attribute away.
