@@ -1,0 +1,315 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/kong/keg"
+)
+
+// start opens Pebble for the first time.
+func (s *Store) start() error {
+	e, err := s.open()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.load(e, false); err != nil {
+		_ = e.close()
+		return err
+	}
+	s.engine = e
+	return nil
+}
+
+// broke hears of an engine that cannot be written to. It is called under
+// Pebble's locks, and only passes the word on.
+func (s *Store) broke(e *engine, err error) {
+	s.problem.CompareAndSwap(nil, unavailable(err))
+	select {
+	case s.broken <- e:
+	default:
+	}
+}
+
+// keep opens Pebble again whenever it has failed, until the store is closed.
+func (s *Store) keep() {
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-s.broken:
+			s.mend()
+		}
+	}
+}
+
+// mend replaces an engine that has failed.
+func (s *Store) mend() {
+	s.mu.Lock()
+	e := s.engine
+	if e == nil || !e.fence.down.Load() {
+		s.mu.Unlock()
+		return
+	}
+	s.engine = nil
+	s.mu.Unlock()
+	s.log.Error("the event store takes no events until its files can be written again", "problem", s.Check())
+	for s.flies(e) { // their syncs fail at the fence, if they have not ended
+		time.Sleep(time.Millisecond)
+	}
+	if err := e.close(); err != nil {
+		s.log.Warn("the event store's Pebble was given up", "problem", line(err.Error()))
+	}
+	wait := s.o.backoff
+	for {
+		next, err := s.open()
+		if err == nil {
+			s.mu.Lock()
+			if err = s.load(next, true); err == nil {
+				s.engine = next
+				s.problem.Store(nil)
+			}
+			s.mu.Unlock()
+			if err == nil {
+				break
+			}
+			_ = next.close()
+		}
+		s.problem.Store(unavailable(err))
+		select {
+		case <-s.stop:
+			return
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, lastBackoff)
+	}
+	if next, _ := s.settled(); next != nil && next.fence.down.Load() {
+		s.broke(next, errNotWritten) // it failed again before it was known
+	}
+	s.log.Info("the event store takes events again")
+	s.signal()
+}
+
+var errNotWritten = errors.New("the store's files cannot be written")
+
+// flies reports whether a group of the engine has no answer yet.
+func (s *Store) flies(e *engine) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.flying {
+		if g.engine == e {
+			return true
+		}
+	}
+	return false
+}
+
+// load reads what is known without the backlog, takes back what was never
+// acknowledged, and makes both durable. It is called with the mutex.
+func (s *Store) load(e *engine, again bool) error {
+	for _, q := range s.queues {
+		q.waiting, q.timed = 0, 0
+	}
+	byID := map[uint32]*queue{}
+	s.dead = map[keg.Reason]int64{}
+	for _, q := range s.queues {
+		byID[q.id] = q
+	}
+	err := e.each([]byte{rowQueue}, func(key, value []byte) error {
+		in := reader{b: value}
+		name, id := in.queue(), binary.BigEndian.Uint32(key[1:])
+		if in.err != nil || byID[id] != nil {
+			return in.err
+		}
+		byID[id] = &queue{id: id, name: name}
+		s.queues[name] = byID[id]
+		s.lastQueue = max(s.lastQueue, id)
+		return nil
+	})
+	if err == nil {
+		err = e.each([]byte{rowCount}, func(key, value []byte) error {
+			in := reader{b: value}
+			if q := byID[binary.BigEndian.Uint32(key[1:])]; q != nil {
+				q.waiting, q.timed = in.varint(), in.varint()
+			}
+			return in.err
+		})
+	}
+	if err == nil {
+		err = e.each([]byte{rowDeadSum}, func(key, value []byte) error {
+			in := reader{b: value}
+			s.dead[keg.Reason(key[1:])] = in.varint()
+			return in.err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	value, err := e.get([]byte{rowSequence})
+	if err != nil {
+		return err
+	}
+	if len(value) == 8 {
+		s.seq = max(s.seq, binary.BigEndian.Uint64(value))
+	}
+	if err := s.settleIn(e, byID); err != nil {
+		return err
+	}
+	for _, q := range s.queues {
+		q.rewind(s.seq)
+		if again {
+			q.verify = s.seq
+		}
+	}
+	return s.refresh(e)
+}
+
+// settleIn writes the first batch of an engine: what it may not know of, and
+// what it must forget.
+func (s *Store) settleIn(e *engine, byID map[uint32]*queue) error {
+	batch := e.db.NewBatch()
+	t := s.tally()
+	for name, q := range s.queues {
+		if err := batch.Set(queueKey(nil, rowQueue, q.id), appendQueue(nil, name), nil); err != nil {
+			return err
+		}
+	}
+	s.reserved = s.seq + reservation
+	if err := batch.Set([]byte{rowSequence}, binary.BigEndian.AppendUint64(nil, s.reserved), nil); err != nil {
+		return err
+	}
+	for _, g := range s.undo {
+		if err := g.takeBack(e, batch, t, byID); err != nil {
+			return err
+		}
+	}
+	if err := t.write(batch); err != nil {
+		return err
+	}
+	if err := e.apply(batch, true); err != nil {
+		return err
+	}
+	if err := batch.SyncWait(); err != nil {
+		e.fence.fail(err)
+		return err
+	}
+	t.take()
+	s.undo = nil
+	return batch.Close()
+}
+
+// takeBack removes the rows of a group that was not acknowledged, if they are
+// there, and puts back what it had deleted.
+func (g *group) takeBack(e *engine, batch *pebble.Batch, t *tally, byID map[uint32]*queue) error {
+	var written pebble.Batch
+	if err := written.SetRepr(g.repr); err != nil {
+		return err
+	}
+	for in := written.Reader(); ; {
+		kind, key, _, ok, err := in.Next()
+		if err != nil || !ok {
+			break
+		}
+		if kind != pebble.InternalKeyKindSet {
+			continue
+		}
+		switch key[0] {
+		case rowCount, rowDeadSum, rowQueue, rowSequence:
+			continue
+		}
+		value, err := e.get(key)
+		if err != nil {
+			return err
+		}
+		if value == nil {
+			continue
+		}
+		switch key[0] {
+		case rowDelivery:
+			if q := byID[binary.BigEndian.Uint32(key[1:])]; q != nil {
+				t.of(q).waiting--
+			}
+		case rowDead:
+			if d, err := parseDead(value); err == nil {
+				t.died(d.letter.Reason, -1)
+			}
+		}
+		if err := batch.Delete(append([]byte(nil), key...), nil); err != nil {
+			return err
+		}
+	}
+	for _, r := range g.restores {
+		value, err := e.get(r.key)
+		if err != nil || value != nil {
+			continue
+		}
+		if d, err := parseDead(r.value); err == nil {
+			t.died(d.letter.Reason, 1)
+		}
+		if err := batch.Set(r.key, r.value, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refresh looks up what is held: its rows may be as they were before the last
+// writes, or gone with them.
+func (s *Store) refresh(e *engine) error {
+	for _, h := range s.held {
+		value, err := e.get(deliveryKey(nil, h.q.id, h.seq))
+		if err != nil {
+			return err
+		}
+		if h.lost = value == nil; h.lost {
+			continue
+		}
+		r, err := parseRecord(value)
+		if err != nil {
+			return err
+		}
+		r.inline = nil
+		h.record = r
+		if r.flags&flagKeyed != 0 {
+			h.q.busy[h.key] = &inLine{head: h.seq, behind: true}
+		}
+	}
+	return nil
+}
+
+// each reads all rows of a kind, of which there are few.
+func (e *engine) each(prefix []byte, row func(key, value []byte) error) error {
+	upper := []byte{prefix[0] + 1}
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: upper})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err == nil {
+			err = row(it.Key(), value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// full reports whether an error says that there is no room.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+func joined(kind, err error) error { return fmt.Errorf("%w: %s", kind, line(err.Error())) }
+
+// sequenceOf is a delivery row's.
+func sequenceOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[5:]) }

@@ -1,0 +1,174 @@
+package embedded
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/kong/keg/outbox"
+)
+
+// request is one Put on its way.
+type request struct {
+	entries []*outbox.Entry
+	// events holds the encoded events one after another; ends says where each
+	// ends.
+	events []byte
+	ends   []int
+	done   chan error
+	held   []*held
+	// state is who was first: the answer, or the caller who left.
+	state atomic.Int32
+	// answers are set by the committer and copied to the entries by the caller,
+	// who alone writes to them.
+	duplicate []bool
+	owed      []*outbox.Delivery
+}
+
+const (
+	answered = iota + 1
+	left
+)
+
+var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
+
+// Put stores entries; see [outbox.Store].
+func (s *Store) Put(ctx context.Context, entries ...*outbox.Entry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.Check(); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		e.Duplicate = false
+		for _, o := range e.Owed {
+			o.Held = nil
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	r := requests.Get().(*request)
+	r.fill(entries)
+	if !s.inbox.add(r) {
+		return errClosed
+	}
+	var err error
+	select {
+	case err = <-r.done:
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(0, left) {
+			return ctx.Err()
+		}
+		err = <-r.done // the answer was first
+	}
+	if err == nil {
+		r.answer()
+	}
+	r.release()
+	return err
+}
+
+// fill encodes the entries on their writer's goroutine.
+func (r *request) fill(entries []*outbox.Entry) {
+	r.entries = entries
+	r.state.Store(0)
+	r.events, r.ends, r.duplicate, r.owed, r.held = r.events[:0], r.ends[:0], r.duplicate[:0], r.owed[:0], r.held[:0]
+	for _, e := range entries {
+		if len(e.Owed) > 0 {
+			r.events = outbox.AppendEvent(r.events, e.Event)
+		}
+		r.ends = append(r.ends, len(r.events))
+	}
+}
+
+// event is the i-th entry's, encoded.
+func (r *request) event(i int) []byte {
+	if i == 0 {
+		return r.events[:r.ends[0]]
+	}
+	return r.events[r.ends[i-1]:r.ends[i]]
+}
+
+// answer tells the caller's entries what became of them.
+func (r *request) answer() {
+	at := 0
+	for i, e := range r.entries {
+		e.Duplicate = r.duplicate[i]
+		for _, o := range e.Owed {
+			o.Held = r.owed[at]
+			at++
+		}
+	}
+}
+
+// release keeps the request's room for another one.
+func (r *request) release() {
+	clear(r.owed)
+	clear(r.held)
+	r.entries = nil
+	if cap(r.events) <= 1<<20 {
+		requests.Put(r)
+	}
+}
+
+// giveBack ends the holds of a Put whose caller has gone.
+func (s *Store) giveBack(r *request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range r.held {
+		if s.held[h.seq] == h {
+			delete(s.held, h.seq)
+			h.q.offer(h.seq)
+		}
+	}
+	s.signal()
+}
+
+// inbox is where Puts wait for the committer.
+type inbox struct {
+	mu      sync.Mutex
+	waiting []*request
+	spare   []*request
+	closed  bool
+	wake    chan struct{}
+}
+
+func (b *inbox) add(r *request) bool {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return false
+	}
+	b.waiting = append(b.waiting, r)
+	first := len(b.waiting) == 1
+	b.mu.Unlock()
+	if first {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// take takes all that waits, and tells whether more may come. What it returned
+// before is used again.
+func (b *inbox) take() ([]*request, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.waiting
+	clear(b.spare)
+	b.waiting, b.spare = b.spare[:0], taken
+	return taken, !b.closed
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		close(b.wake)
+	}
+}
