@@ -30,6 +30,8 @@ var environment = []variable{
 	{"KEG_MAX_EVENT_BYTES", "max-event-bytes", "1MiB", "the largest event that is taken", []string{"serve", "dev"}},
 	{"KEG_MAX_IN_FLIGHT", "max-in-flight", "10000", "how many deliveries may be under way at once before senders hear 503", []string{"serve", "dev"}},
 	{"KEG_PERSISTENCE_ENABLE", "persistence-enable", "false", "keep events until they are delivered (not in this version: true is refused)", []string{"serve", "dev"}},
+	{"KEG_PERSISTENCE_URL", "persistence-url", "file:///var/lib/keg", "where they are kept: file:///folder, or postgres://user:password@host/database", []string{"serve", "dev", "deadletters"}},
+	{"KEG_STATUS_LISTEN", "status-listen", "127.0.0.1:8090", "where health, metrics and dead letters are served, as host:port, or off", []string{"serve", "dev", "health", "deadletters"}},
 	{"KEG_SOCKET", "socket", "", "the plugin server's unix socket (KONG_PREFIX/keg.socket; keg dev makes one of its own)", []string{"serve", "dev", "dump"}},
 	{"KEG_LOG_LEVEL", "log-level", "info", "debug, info, warn or error", []string{"serve", "dev"}},
 	{"KEG_LOG_FORMAT", "log-format", "auto", "text, json, or auto: text on a terminal, JSON elsewhere", []string{"serve", "dev"}},

@@ -87,7 +87,7 @@ Start with "keg dev": it needs neither Kong nor a broker.`,
 	})
 	root.AddCommand(
 		devCommand(), serveCommand(),
-		routesCommand(), tailCommand(), pluginCommand(),
+		routesCommand(), tailCommand(), healthCommand(), deadLettersCommand(), pluginCommand(),
 		versionCommand(), environmentHelp(),
 	)
 	return root
