@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -140,6 +141,32 @@ func TestAClusterThatIsBackIsFoundAtOnce(t *testing.T) {
 	server.wire.Mend()
 	if err := sink.Send(ctxOf(t, 5*time.Second), testEvent("back")); err != nil {
 		t.Errorf("the first Send when it was back: %v", err)
+	}
+}
+
+// sarama tries for seconds to reach a broker. A Send that has less time must not
+// take the outage for the record's fault.
+func TestASendThatEndsBeforeSaramaGivesUpTellsOfTheOutage(t *testing.T) {
+	server := startKafka(t)
+	sink := openSink(t, newPool(t), kafkaDestination(server.settings("orders")))
+	if err := sink.Send(ctxOf(t, 10*time.Second), testEvent("before")); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.wire.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cutShort := 0
+	for range 10 {
+		err := sink.Send(ctxOf(t, 100*time.Millisecond), testEvent("away"))
+		if class(err) != "outage" {
+			t.Fatalf("Send: %v is %s, want an outage", err, class(err))
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			cutShort++
+		}
+	}
+	if cutShort == 0 {
+		t.Error("sarama was faster each time")
 	}
 }
 

@@ -101,6 +101,7 @@ func (p *producer) send(ctx context.Context, m *sarama.ProducerMessage) error {
 	case err := <-flight.done:
 		return err
 	case <-ctx.Done():
+		// It may have been on a connection that broke; but as things are, there is none.
 		if !p.wire.Connected() {
 			return keg.Unreachable(fmt.Errorf("kafka: waiting for a connection: %w", ctx.Err()))
 		}
