@@ -147,7 +147,7 @@ func (k *kafka) config(w *clients.Wire) *sarama.Config {
 	c.Group.ResetInvalidOffsets = false // a gap is told, see positions
 	// Only what is safe is marked, and nothing but what is marked is committed, so
 	// that when it happens is a matter of how much comes twice after a crash.
-	c.Offsets.AutoCommit.Enable, c.Offsets.AutoCommit.Interval = true, 500*time.Millisecond
+	c.Offsets.AutoCommit.Enable, c.Offsets.AutoCommit.Interval = true, 250*time.Millisecond
 	c.Offsets.Initial = sarama.OffsetOldest
 	c.IsolationLevel = sarama.ReadCommitted // a record of an aborted transaction is no event
 	c.Return.Errors = true

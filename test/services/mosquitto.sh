@@ -25,7 +25,11 @@ mosquitto_prepare() {
     cat >"$dir/mosquitto.conf" <<EOF
 per_listener_settings true
 log_dest stdout
-persistence false
+persistence true
+persistence_location $dir/
+autosave_interval 1
+autosave_on_changes true
+max_queued_messages 100000
 
 listener $plain 127.0.0.1
 allow_anonymous true
