@@ -17,7 +17,7 @@ const (
 	// quick is what counting may cost for every call of Stats to count anew.
 	quick = 20 * time.Millisecond
 	// share: beyond it, counting takes one part in so many of one connection's time.
-	share = 50
+	share = 20
 	// firstCount is how long a call of Stats waits for the first count.
 	firstCount = 2 * time.Second
 )
@@ -34,7 +34,7 @@ type counts struct {
 
 // Stats implements [outbox.Store]. A small backlog is counted anew. Counting a
 // large one (by an index alone) takes time in proportion to it, and then answers
-// are as old as fifty times that at most; the first count, after a start, is
+// are as old as twenty times that at most; the first count, after a start, is
 // waited for for two seconds, and until it is done nothing is said of queues
 // and dead letters.
 func (s *Store) Stats(ctx context.Context) (outbox.Stats, error) {
