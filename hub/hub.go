@@ -66,16 +66,18 @@ type Hub struct {
 	store      outbox.Store       // nil: nothing is kept
 	dispatcher *outbox.Dispatcher // of the store
 	refusals   rate.Sometimes     // of the store, as they are logged
+	sweeping   sync.WaitGroup     // of plugins' tables that nothing waits for
 
 	node   atomic.Pointer[wiring] // the node's table
 	set    atomic.Bool            // the node's table is more than the first, empty one
 	scopes scopes
 
-	mu      sync.Mutex // guards what follows, and every change of node
-	lanes   map[string]*lane
-	ports   map[*Port]struct{}
-	wirings map[*wiring]struct{} // whose sinks are open
-	closed  bool
+	mu        sync.Mutex // guards what follows, and every change of node
+	lanes     map[string]*lane
+	ports     map[*Port]struct{}
+	wirings   map[*wiring]struct{} // whose sinks are open
+	closed    bool
+	stopSweep context.CancelFunc // nil: nothing sweeps
 }
 
 // New returns a hub whose node has an empty table.
@@ -108,9 +110,19 @@ func New(o Options) *Hub {
 // store it does nothing. It is called once, after [Hub.SetTable], lest what
 // waits finds no destination.
 func (h *Hub) Start() {
-	if h.dispatcher != nil {
-		h.dispatcher.Start()
+	if h.dispatcher == nil {
+		return
 	}
+	h.dispatcher.Start()
+	ctx, stop := context.WithCancel(context.Background())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		stop()
+		return
+	}
+	h.stopSweep = stop
+	h.sweeping.Go(func() { h.sweep(ctx) })
 }
 
 // SetTable makes table the node's: every port without a table of its own uses
@@ -146,8 +158,12 @@ func (h *Hub) SetTable(table *router.Table) error {
 func (h *Hub) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
-	ports, wirings := slices.Collect(maps.Keys(h.ports)), slices.Collect(maps.Keys(h.wirings))
+	ports := slices.Collect(maps.Keys(h.ports))
+	if h.stopSweep != nil {
+		h.stopSweep()
+	}
 	h.mu.Unlock()
+	h.sweeping.Wait()
 
 	errs := make([]error, len(ports))
 	var all sync.WaitGroup
@@ -158,6 +174,9 @@ func (h *Hub) Close(ctx context.Context) error {
 	if h.dispatcher != nil {
 		errs = append(errs, h.dispatcher.Close(ctx))
 	}
+	h.mu.Lock()
+	wirings := slices.Collect(maps.Keys(h.wirings))
+	h.mu.Unlock()
 	for _, w := range wirings {
 		all.Go(func() { within(ctx, w.retire()) })
 	}

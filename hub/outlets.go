@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -100,6 +101,48 @@ func (s *scopes) drop(before time.Time, waiting func(scope string) bool) {
 			w.retire()
 		}
 	}
+}
+
+// scopeIdle is how long a plugin's table stays after its port has closed, though
+// nothing waits for it.
+const scopeIdle = time.Minute
+
+// sweepScopes retires the tables whose ports closed before some time and for
+// which nothing waits in the store.
+func (h *Hub) sweepScopes(ctx context.Context, before time.Time) {
+	if !h.scopes.any() {
+		return
+	}
+	stats, err := h.store.Stats(ctx)
+	if err != nil {
+		return // another time
+	}
+	waits := map[string]bool{}
+	for _, q := range stats.Queues {
+		waits[q.Queue.Scope] = waits[q.Queue.Scope] || q.Waiting > 0
+	}
+	h.scopes.drop(before, func(scope string) bool { return waits[scope] })
+}
+
+// sweep does so every now and then, until ctx ends.
+func (h *Hub) sweep(ctx context.Context) {
+	tick := time.NewTicker(scopeIdle / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			h.sweepScopes(ctx, time.Now().Add(-scopeIdle))
+		}
+	}
+}
+
+// any reports whether there is a table whose port has closed.
+func (s *scopes) any() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.left) > 0
 }
 
 // Watch is told of every attempt, of stored deliveries that are settled, and of

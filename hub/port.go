@@ -97,6 +97,9 @@ func (h *Hub) Open(o PortOptions) (*Port, error) {
 	if h.closed {
 		return nil, errClosed
 	}
+	if o.Ack == keg.AckStored && o.Table != nil && o.Scope == "" {
+		return nil, errors.New("a table of its own needs a scope, by which what is stored for it is known again")
+	}
 	table := o.Table
 	if table == nil {
 		table = h.node.Load().table
