@@ -93,9 +93,11 @@ func (s *Store) store(requests []*request, bytes int) *group {
 func (s *Store) acknowledge() {
 	for g := range s.acks {
 		if g.err == nil {
-			g.err = g.batch.SyncWait()
-			if g.err != nil {
+			if g.err = g.batch.SyncWait(); g.err != nil {
 				g.engine.fence.fail(g.err)
+			}
+			if g.err == nil {
+				g.err = g.engine.fence.may() // it may have been synced to nowhere
 			}
 		}
 		s.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"github.com/cockroachdb/errors/oserror"
@@ -16,6 +17,10 @@ var errFenced = errors.New("this file system is closed to writes, since one of t
 // fence is the file system of one opening of Pebble. The first write that fails
 // is told to failed and ends all writing through it: whatever a Pebble that was
 // given up still runs can touch nothing that the next one has.
+//
+// Pebble panics under its own locks where its log fails, which cannot be
+// recovered from. So it never hears of that: its log goes nowhere from then on,
+// and whoever has waited for a sync asks the fence whether it was one.
 type fence struct {
 	vfs.FS
 	down   atomic.Bool
@@ -47,27 +52,15 @@ func (f *fence) fail(err error) {
 }
 
 func (f *fence) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.may(); err != nil {
-		return nil, err
-	}
-	file, err := f.FS.Create(name, category)
-	return f.file(name, file, err)
+	return f.file(name, func() (vfs.File, error) { return f.FS.Create(name, category) })
 }
 
 func (f *fence) OpenReadWrite(name string, category vfs.DiskWriteCategory, options ...vfs.OpenOption) (vfs.File, error) {
-	if err := f.may(); err != nil {
-		return nil, err
-	}
-	file, err := f.FS.OpenReadWrite(name, category, options...)
-	return f.file(name, file, err)
+	return f.file(name, func() (vfs.File, error) { return f.FS.OpenReadWrite(name, category, options...) })
 }
 
 func (f *fence) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.may(); err != nil {
-		return nil, err
-	}
-	file, err := f.FS.ReuseForWrite(old, name, category)
-	return f.file(name, file, err)
+	return f.file(name, func() (vfs.File, error) { return f.FS.ReuseForWrite(old, name, category) })
 }
 
 func (f *fence) OpenDir(name string) (vfs.File, error) {
@@ -75,21 +68,29 @@ func (f *fence) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fenced{file, f}, nil
+	return &fenced{file, f, true}, nil
 }
 
-// file puts a file behind the fence, readable by its owner alone.
-func (f *fence) file(name string, file vfs.File, err error) (vfs.File, error) {
-	if err != nil {
-		return nil, f.note(err)
-	}
-	if f.FS == vfs.Default {
-		if err := os.Chmod(name, 0o600); err != nil {
-			_ = file.Close()
-			return nil, f.note(err)
+// file opens a file behind the fence, readable by its owner alone.
+func (f *fence) file(name string, open func() (vfs.File, error)) (vfs.File, error) {
+	silent := strings.HasSuffix(name, ".log")
+	var file vfs.File
+	err := f.write(func() (err error) {
+		if file, err = open(); err == nil && f.FS == vfs.Default {
+			err = os.Chmod(name, 0o600)
 		}
+		return err
+	})
+	if err == nil {
+		return &fenced{file, f, silent}, nil
 	}
-	return &fenced{file, f}, nil
+	if file != nil {
+		_ = file.Close()
+	}
+	if silent {
+		return nowhereFile{}, nil
+	}
+	return nil, err
 }
 
 // Lock does nothing: the store has the lock, for longer than any one Pebble.
@@ -128,31 +129,69 @@ func (f *fence) Unwrap() vfs.FS { return f.FS }
 type fenced struct {
 	vfs.File
 	fence *fence
+	// silent files tell nobody but the fence that they have failed.
+	silent bool
 }
 
-func (f *fenced) Write(b []byte) (int, error) {
-	if err := f.fence.may(); err != nil {
-		return 0, err
+func (f *fenced) write(call func() error) error {
+	err := f.fence.write(call)
+	if f.silent {
+		return nil
 	}
-	n, err := f.File.Write(b)
-	return n, f.fence.note(err)
+	return err
 }
 
-func (f *fenced) WriteAt(b []byte, at int64) (int, error) {
-	if err := f.fence.may(); err != nil {
-		return 0, err
+func (f *fenced) Write(b []byte) (n int, err error) {
+	err = f.write(func() (err error) { n, err = f.File.Write(b); return err })
+	if err == nil {
+		n = len(b)
 	}
-	n, err := f.File.WriteAt(b, at)
-	return n, f.fence.note(err)
+	return n, err
+}
+
+func (f *fenced) WriteAt(b []byte, at int64) (n int, err error) {
+	err = f.write(func() (err error) { n, err = f.File.WriteAt(b, at); return err })
+	if err == nil {
+		n = len(b)
+	}
+	return n, err
 }
 
 func (f *fenced) Preallocate(offset, length int64) error {
-	return f.fence.write(func() error { return f.File.Preallocate(offset, length) })
+	return f.write(func() error { return f.File.Preallocate(offset, length) })
 }
-func (f *fenced) Sync() error     { return f.fence.write(f.File.Sync) }
-func (f *fenced) SyncData() error { return f.fence.write(f.File.SyncData) }
+func (f *fenced) Sync() error     { return f.write(f.File.Sync) }
+func (f *fenced) SyncData() error { return f.write(f.File.SyncData) }
 
 func (f *fenced) SyncTo(length int64) (full bool, err error) {
-	err = f.fence.write(func() (err error) { full, err = f.File.SyncTo(length); return err })
+	err = f.write(func() (err error) { full, err = f.File.SyncTo(length); return err })
 	return full, err
 }
+
+func (f *fenced) Close() error {
+	err := f.File.Close()
+	if f.silent {
+		return nil
+	}
+	return err
+}
+
+// nowhereFile is a log that could not be made.
+type nowhereFile struct{}
+
+func (nowhereFile) Close() error                           { return nil }
+func (nowhereFile) Read([]byte) (int, error)               { return 0, io.EOF }
+func (nowhereFile) ReadAt([]byte, int64) (int, error)      { return 0, io.EOF }
+func (nowhereFile) Write(b []byte) (int, error)            { return len(b), nil }
+func (nowhereFile) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
+func (nowhereFile) Preallocate(int64, int64) error         { return nil }
+func (nowhereFile) Stat() (vfs.FileInfo, error)            { return emptyInfo{}, nil }
+func (nowhereFile) Sync() error                            { return nil }
+func (nowhereFile) SyncTo(int64) (bool, error)             { return false, nil }
+func (nowhereFile) SyncData() error                        { return nil }
+func (nowhereFile) Prefetch(int64, int64) error            { return nil }
+func (nowhereFile) Fd() uintptr                            { return vfs.InvalidFd }
+
+type emptyInfo struct{ vfs.FileInfo }
+
+func (emptyInfo) Size() int64 { return 0 }

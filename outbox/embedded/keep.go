@@ -200,6 +200,9 @@ func (s *Store) settleIn(e *engine, byID map[uint32]*queue) error {
 		e.fence.fail(err)
 		return err
 	}
+	if err := e.fence.may(); err != nil {
+		return err
+	}
 	t.take()
 	s.undo = nil
 	return batch.Close()
