@@ -66,15 +66,12 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	}
 	s := &Store{log: o.Log, lease: o.Lease, name: o.Node,
 		puts: make(chan *put), changes: make(chan struct{}, 1), poke: make(chan struct{}, 1)}
-	if err := prepare(ctx, config.ConnConfig, o); err != nil {
-		return nil, err
-	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("the URL of the database cannot be used: %w", err)
 	}
-	if err := s.register(ctx); err != nil {
+	if err := s.prepare(ctx, config.ConnConfig, o); err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("the outbox in the database cannot be used: %w", err)
+		return nil, err
 	}
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.working.Go(func() { s.keep(s.background) })
@@ -84,8 +81,9 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// prepare connects, and brings the schema to this version.
-func prepare(ctx context.Context, config *pgx.ConnConfig, o Options) error {
+// prepare connects, brings the schema to this version, and makes this process a
+// node.
+func (s *Store) prepare(ctx context.Context, config *pgx.ConnConfig, o Options) error {
 	deadline := time.Now().Add(o.Patience)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := func() error {
@@ -94,7 +92,10 @@ func prepare(ctx context.Context, config *pgx.ConnConfig, o Options) error {
 				return err
 			}
 			defer connection.Close(context.WithoutCancel(ctx))
-			return migrate(ctx, connection, o)
+			if err := migrate(ctx, connection, o); err != nil {
+				return err
+			}
+			return s.register(ctx, connection)
 		}()
 		if err == nil {
 			return nil
