@@ -35,13 +35,13 @@ func (l *ledger) produce(ctx context.Context, t *testing.T, s *Store) {
 	for ctx.Err() == nil {
 		l.mutex.Lock()
 		l.next++
-		id := fmt.Sprint(l.next)
+		number := l.next
+		id := fmt.Sprint(number)
 		l.asked[id] = true
-		hold := l.next%2 == 0
 		l.mutex.Unlock()
-		e := entry(id, hold)
-		if l.next%5 == 0 {
-			e.Owed[0].Key = fmt.Sprint(l.next % 7)
+		e := entry(id, number%2 == 0)
+		if number%5 == 0 {
+			e.Owed[0].Key = fmt.Sprint(number % 7)
 		}
 		bounded, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		began := time.Now()

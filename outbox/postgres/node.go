@@ -59,10 +59,10 @@ type keeper struct {
 	since time.Time // when the unbroken contact began
 }
 
-// keep runs until ctx ends.
-func (s *Store) keep(ctx context.Context) {
-	k := &keeper{Store: s}
-	defer func() { k.disconnect() }()
+// keep runs until ctx ends. The connection is its own.
+func (s *Store) keep(ctx context.Context, c *pgx.Conn) {
+	k := &keeper{Store: s, c: c, since: time.Now()}
+	defer k.disconnect()
 	for {
 		wait := s.lease / 5
 		if problem, _ := s.health.check(); problem != nil {
