@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -39,17 +40,10 @@ func (d *doubts) take() []int64 {
 // microseconds is a duration as a parameter of `$1::float8 * interval '1 microsecond'`.
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// execer is a pool or a connection.
-type execer interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
-func (s *Store) register(ctx context.Context) error { return s.registerBy(ctx, s.pool) }
-
-// registerBy makes this process a node, under an id that no other ever had.
-func (s *Store) registerBy(ctx context.Context, db execer) error {
+// register makes this process a node, under an id that no other ever had.
+func (s *Store) register(ctx context.Context, c *pgx.Conn) error {
 	var id int64
-	err := db.QueryRow(ctx, `INSERT INTO nodes (name, expires) VALUES ($1, now() + $2::float8 * interval '1 microsecond') RETURNING id`,
+	err := c.QueryRow(ctx, `INSERT INTO nodes (name, expires) VALUES ($1, now() + $2::float8 * interval '1 microsecond') RETURNING id`,
 		text(s.name), microseconds(s.lease)).Scan(&id)
 	if err == nil {
 		s.node.Store(id)
@@ -65,10 +59,10 @@ type keeper struct {
 	since time.Time // when the unbroken contact began
 }
 
-// keep runs until ctx ends.
-func (s *Store) keep(ctx context.Context) {
-	k := &keeper{Store: s}
-	defer func() { k.disconnect() }()
+// keep runs until ctx ends. The connection is its own.
+func (s *Store) keep(ctx context.Context, c *pgx.Conn) {
+	k := &keeper{Store: s, c: c, since: time.Now()}
+	defer k.disconnect()
 	for {
 		wait := s.lease / 5
 		if problem, _ := s.health.check(); problem != nil {
@@ -100,7 +94,13 @@ func (k *keeper) disconnect() {
 
 // turn is one heartbeat, and what is to be done besides.
 func (k *keeper) turn(ctx context.Context) {
-	if err := k.bounded(ctx, k.beat); err != nil {
+	alive := k.c != nil
+	err := k.bounded(ctx, k.beat)
+	if alive && lost(err) && !errors.Is(err, context.DeadlineExceeded) {
+		k.disconnect() // which may be all that is wrong
+		err = k.bounded(ctx, k.beat)
+	}
+	if err != nil {
 		k.disconnect()
 		if ctx.Err() != nil {
 			return
@@ -155,7 +155,7 @@ func (k *keeper) beat(ctx context.Context) error {
 		return err
 	}
 	k.log.Warn("this node was silent for longer than its lease: others have what it held, and may deliver it a second time", "lease", k.lease)
-	return k.registerBy(ctx, k.c)
+	return k.register(ctx, k.c)
 }
 
 // freeDoubts makes ready what was handed out to nobody. With the node's row

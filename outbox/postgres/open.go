@@ -66,44 +66,42 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	}
 	s := &Store{log: o.Log, lease: o.Lease, name: o.Node,
 		puts: make(chan *put), changes: make(chan struct{}, 1), poke: make(chan struct{}, 1)}
-	if err := prepare(ctx, config.ConnConfig, o); err != nil {
-		return nil, err
-	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("the URL of the database cannot be used: %w", err)
 	}
-	if err := s.register(ctx); err != nil {
+	connection, err := s.prepare(ctx, config.ConnConfig, o)
+	if err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("the outbox in the database cannot be used: %w", err)
+		return nil, err
 	}
 	s.background, s.stop = context.WithCancel(context.Background())
-	s.working.Go(func() { s.keep(s.background) })
+	s.working.Go(func() { s.keep(s.background, connection) })
 	for range writers {
 		s.working.Go(func() { (&writer{Store: s}).run(s.background) })
 	}
 	return s, nil
 }
 
-// prepare connects, and brings the schema to this version.
-func prepare(ctx context.Context, config *pgx.ConnConfig, o Options) error {
+// prepare connects, brings the schema to this version, and makes this process a
+// node. The connection is the keeper's from then on.
+func (s *Store) prepare(ctx context.Context, config *pgx.ConnConfig, o Options) (*pgx.Conn, error) {
 	deadline := time.Now().Add(o.Patience)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := func() error {
-			connection, err := pgx.ConnectConfig(ctx, config)
-			if err != nil {
-				return err
-			}
-			defer connection.Close(context.WithoutCancel(ctx))
-			return migrate(ctx, connection, o)
-		}()
+		connection, err := pgx.ConnectConfig(ctx, config)
 		if err == nil {
-			return nil
+			if err = migrate(ctx, connection, o); err == nil {
+				err = s.register(ctx, connection)
+			}
+			if err == nil {
+				return connection, nil
+			}
+			_ = connection.Close(context.WithoutCancel(ctx))
 		}
 		if fatal := refusal(err, config); fatal != nil {
-			return fatal
+			return nil, fatal
 		}
 		if !time.Now().Add(wait).Before(deadline) || ctx.Err() != nil {
-			return fmt.Errorf("the database %s at %s:%d cannot be reached: is it running, and is the URL right? %s",
+			return nil, fmt.Errorf("the database %s at %s:%d cannot be reached: is it running, and is the URL right? %s",
 				config.Database, config.Host, config.Port, mask(lastLine(err), config.Password))
 		}
 		select {

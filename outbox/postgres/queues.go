@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"strings"
 	"sync"
 
@@ -142,7 +143,7 @@ func (s *Store) try(ctx context.Context, work func(*pgx.Conn) error, again func(
 		if lost(err) {
 			s.wake() // it tells whether the database is away
 		}
-		if attempt == 3 || ctx.Err() != nil || !mayPass && !again(err) {
+		if attempt == 3 || ctx.Err() != nil || errors.Is(err, errNoConnection) || !mayPass && !again(err) {
 			return unavailable(ctx, err)
 		}
 	}

@@ -13,12 +13,12 @@ import (
 func TestSuite(t *testing.T) {
 	outboxtest.Run(t, func(t *testing.T) outboxtest.Harness {
 		url := newSchema(t)
-		const lease = time.Second
+		const lease = 2 * time.Second
 		return outboxtest.Harness{
 			Open:   func(t *testing.T) outbox.Store { return open(t, url, Options{Lease: lease}) },
 			Kill:   func(_ *testing.T, s outbox.Store) { s.(*Store).kill() },
 			Shared: true,
-			Lease:  3 * lease, // a lease of contact comes first, and turns take time
+			Lease:  2 * lease, // a lease of contact comes first, and turns take time
 		}
 	})
 }
