@@ -18,7 +18,7 @@ race: ## the same under the race detector
 	go test -race -timeout 20m ./...
 
 test-real: ## also the tests against a real Kafka broker and Mosquitto, started and stopped here
-	test/services/run -- go test -race -timeout 20m -tags real -count 1 -p 1 ./sinks/... ./cmd/... # one package at a time: they stop the brokers
+	test/services/run -- go test -race -timeout 20m -tags real -count 1 -p 1 ./sinks/... ./sources/... ./cmd/... # one package at a time: they stop the brokers
 
 lint: ## gofmt, go vet, staticcheck, and the import rule of DESIGN.md
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
