@@ -15,6 +15,7 @@ type complaint struct {
 	text  string
 	since time.Time
 	told  time.Time
+	last  time.Time
 	times int
 }
 
@@ -31,6 +32,7 @@ func (c *complaint) tell(message string, err error, args ...any) {
 		c.since = now
 	}
 	c.times++
+	c.last = now
 	text := err.Error()
 	since := now.Sub(c.told)
 	if !c.told.IsZero() && (since < complainLeast || text == c.text && since < complainAgain) {
@@ -40,10 +42,13 @@ func (c *complaint) tell(message string, err error, args ...any) {
 	c.log.Warn(message, append([]any{"error", err, "failures", c.times, "for", now.Sub(c.since).Round(time.Millisecond)}, args...)...)
 }
 
-func (c *complaint) over(message string, args ...any) {
+func (c *complaint) over(message string, args ...any) { c.quiet(0, message, args...) }
+
+// quiet is over where nothing has failed for a while.
+func (c *complaint) quiet(while time.Duration, message string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.times == 0 {
+	if c.times == 0 || time.Since(c.last) < while {
 		return
 	}
 	c.log.Info(message, append([]any{"failures", c.times, "for", time.Since(c.since).Round(time.Millisecond)}, args...)...)

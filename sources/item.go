@@ -66,10 +66,17 @@ func (i item) read(decode func() (*keg.Event, error), plain func() *keg.Event) i
 	if err != nil {
 		return i.abandoned(plain(), undecodable(err), err)
 	}
-	keg.SetHops(e, keg.Hops(e)+1)
+	switch hops := keg.Hops(e); {
+	case hops == 0 && e.Headers != nil:
+		e.Headers[keg.HopsHeader] = firstHop // the map is this event's alone
+	default:
+		keg.SetHops(e, hops+1)
+	}
 	i.event = e
 	return i
 }
+
+var firstHop = []string{"1"}
 
 // safely is decode, and an error where what came makes it panic.
 func safely(decode func() (*keg.Event, error)) (e *keg.Event, err error) {

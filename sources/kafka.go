@@ -157,6 +157,9 @@ func (k *kafka) config(w *clients.Wire) *sarama.Config {
 	c.Fetch.Max = 0
 	c.Fetch.MaxBytes = 16 << 20
 	c.MaxWaitTime = 250 * time.Millisecond
+	// How long a partition whose events are not taken may hold up the others of its
+	// broker, about twice over, before they go on without it.
+	c.MaxProcessingTime = 250 * time.Millisecond
 	config.ChannelBufferSize = min(max(k.settings.MaxInFlight, 64), 1000)
 	return config
 }

@@ -50,6 +50,7 @@ func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		if safe < len(batch) {
 			return nil
 		}
+		m.source.trouble.quiet(complainLeast*5, "the Kafka source reads again", "source", m.source.name)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 type positions struct {
 	mu sync.Mutex
 	// seen has the number of partitions that a topic had when it was looked at
-	// first, 0 where it was not there.
+	// first, 0 where it was not there at any time.
 	seen map[string]int
 	// lost has the partitions whose offset is out of range.
 	lost map[string]map[int32]bool
@@ -20,7 +20,7 @@ type positions struct {
 func (p *positions) see(topic string, partitions int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, known := p.seen[topic]; known {
+	if _, known := p.seen[topic]; known && partitions > 0 {
 		return
 	}
 	if p.seen == nil {
@@ -66,13 +66,19 @@ func (p *positions) settle(client sarama.Client, session sarama.ConsumerGroupSes
 	if err != nil {
 		return err
 	}
+	if committed.Err != sarama.ErrNoError {
+		return committed.Err
+	}
 	for topic, partitions := range asked {
 		for _, partition := range partitions {
-			at := int64(-1)
-			if block := committed.GetBlock(topic, partition); block != nil {
-				at = block.Offset
+			block := committed.GetBlock(topic, partition)
+			switch {
+			case block == nil:
+				return sarama.ErrIncompleteResponse
+			case block.Err != sarama.ErrNoError: // to take it for no offset would skip records
+				return block.Err
 			}
-			if err := p.place(client, session, k, topic, partition, at); err != nil {
+			if err := p.place(client, session, k, topic, partition, block.Offset); err != nil {
 				return err
 			}
 		}
@@ -85,7 +91,7 @@ func (p *positions) settle(client sarama.Client, session sarama.ConsumerGroupSes
 func (p *positions) place(client sarama.Client, session sarama.ConsumerGroupSession, k *kafka, topic string, partition int32, at int64) error {
 	if at < 0 {
 		// What a partition that came later has from its beginning, nobody has read.
-		if k.settings.Start == "newest" && int(partition) < p.seen[topic] {
+		if k.settings.Start == "newest" && int(partition) < p.seen[topic] && !p.lost[topic][partition] {
 			end, err := client.GetOffset(topic, partition, sarama.OffsetNewest)
 			if err != nil {
 				return err

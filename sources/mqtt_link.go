@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +90,7 @@ func (m *mqtt) connect(ctx context.Context, s *mqttSession, first bool) (*link, 
 			return nil, network
 		}
 		abandon = context.AfterFunc(dialling, func() { _ = conn.Close() })
-		return newLinkConn(conn, l, m.times.write), nil
+		return newLinkConn(conn, l, m.times.write, m.maxBytes), nil
 	})
 	l.client = paho.NewClient(o)
 	token := l.client.Connect().(*paho.ConnectToken)
@@ -173,17 +172,17 @@ func (m *mqtt) shared(filter string) string {
 }
 
 // linkConn tells its link as soon as it ends, which a handler of paho's that
-// waits needs to know. It reads more than the few bytes that paho asks for, and
-// bounds each write, which paho does not.
+// waits needs to know. It bounds what is read at once, and how long a write may
+// take, which paho does not.
 type linkConn struct {
 	net.Conn
-	read  *bufio.Reader
+	read  *frames
 	link  *link
 	write time.Duration
 }
 
-func newLinkConn(c net.Conn, l *link, write time.Duration) *linkConn {
-	return &linkConn{Conn: c, read: bufio.NewReaderSize(c, 32<<10), link: l, write: write}
+func newLinkConn(c net.Conn, l *link, write time.Duration, maxPayload int) *linkConn {
+	return &linkConn{Conn: c, read: newFrames(c, maxPayload), link: l, write: write}
 }
 
 func (c *linkConn) Read(b []byte) (int, error) {

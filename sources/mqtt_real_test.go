@@ -91,8 +91,12 @@ func TestRealMosquittoStoppedKilledAndPausedUnderLoad(t *testing.T) {
 		all bool
 	}{
 		"stopped": {func() { service(t, "stop", "mosquitto"); service(t, "start", "mosquitto") }, true},
-		"paused":  {func() { service(t, "pause", "mosquitto"); time.Sleep(5 * time.Second); service(t, "resume", "mosquitto") }, true},
-		"killed":  {func() { service(t, "kill", "mosquitto"); service(t, "start", "mosquitto") }, false},
+		"paused": {func() {
+			service(t, "pause", "mosquitto")
+			time.Sleep(5 * time.Second)
+			service(t, "resume", "mosquitto")
+		}, true},
+		"killed": {func() { service(t, "kill", "mosquitto"); service(t, "start", "mosquitto") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			topic := fmt.Sprintf("real/%s/%d", name, rand.Int64())
