@@ -6,19 +6,19 @@ import (
 	"github.com/kong/keg"
 )
 
-// Discard are the settings of a destination of type "discard", which takes every
-// event and forgets it: what a route that only keeps events from later ones
-// (`final: true`) leads to, and what KEG's own speed is measured with.
+// Discard are the settings of a destination that has every event at once and
+// keeps none: to end, in a route that is `final`, what no later one is to see,
+// and to measure all that KEG does but the sending.
 type Discard struct {
-	Note string `keg:"note" doc:"What is discarded here, and why; for people."`
+	Address string `keg:"address" doc:"A word for people, in the destination's name. Nothing is connected to."`
 }
 
 func discardKind() kind {
 	return kind{
 		DestinationType: keg.DestinationType{
 			Name:    "discard",
-			Doc:     "Takes every event and forgets it.",
-			New:     func() keg.Settings { return &Discard{} },
+			Doc:     "Nowhere: it takes every event and keeps none.",
+			New:     func() keg.Settings { return new(Discard) },
 			Format:  keg.FormatBinary,
 			Formats: []keg.Format{keg.FormatBinary, keg.FormatStructured, keg.FormatRaw},
 		},
@@ -26,19 +26,18 @@ func discardKind() kind {
 	}
 }
 
-// Label is the same for all.
-func (*Discard) Label() string { return "discard://" }
+// Label is the type and the word.
+func (d *Discard) Label() string { return "discard:" + d.Address }
 
-// Validate finds no fault.
-func (*Discard) Validate() error { return nil }
-
-// Acknowledges is true: what was to be forgotten is.
+// Acknowledges is true: taken is all that an event can be here.
 func (*Discard) Acknowledges() bool { return true }
+
+// Validate finds nothing wrong.
+func (*Discard) Validate() error { return nil }
 
 type discardSink struct{}
 
-// Send takes e, and keeps nothing of it.
-func (discardSink) Send(context.Context, *keg.Event) error { return nil }
+// Send takes e, without looking at it.
+func (discardSink) Send(ctx context.Context, _ *keg.Event) error { return ctx.Err() }
 
-// Close has nothing to give back.
 func (discardSink) Close() error { return nil }

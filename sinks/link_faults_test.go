@@ -77,7 +77,9 @@ var linkedTypes = map[string]func(t *testing.T, l *link) linked{
 	"mqtt": func(t *testing.T, l *link) linked {
 		broker := startBroker(t, "", nil)
 		l.leadTo(broker.addr())
-		return linked{openSink(t, newPool(t), mqttDestination(&MQTT{Address: l.address, Topic: "orders", QoS: 1})), func() map[string]int {
+		times := defaultMQTTTimes
+		times.write = 500 * time.Millisecond // for which paho holds on to a message of a connection that is no more
+		return linked{mqttSinkTo(t, l.address, times), func() map[string]int {
 			got := map[string]int{}
 			for _, p := range broker.messages() {
 				e, err := cloudevents.FromMQTT(cloudevents.Message{Broker: "test", Topic: p.TopicName, Payload: p.Payload})
