@@ -28,7 +28,7 @@ import (
 )
 
 func main() {
-	c := config{progress: os.Stderr, line: "\n"}
+	c := config{progress: os.Stderr, line: "\n", status: true}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		c.line = "\r"
 	}
