@@ -22,6 +22,7 @@ func kinds() []kind {
 		kafkaKind(),
 		httpKind(),
 		mqttKind(),
+		discardKind(),
 	}
 }
 
