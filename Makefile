@@ -35,7 +35,7 @@ fuzz: ## each fuzz test for a while
 	test/fuzz
 
 KILLS ?= 3000
-soak: ## kill keg again and again under load, on each store (KILLS=3000, about an hour and a half a store; SEED=n)
+soak: ## kill keg again and again under load, on each store (KILLS=3000, about an hour and a quarter a store; SEED=n)
 	go run ./test/crash -kills $(KILLS) -seed $(or $(SEED),0) -persistence file
 	KEG_TEST_ONLY=postgres test/services/run -- go run ./test/crash -kills $(KILLS) -seed $(or $(SEED),0) -persistence '$$KEG_TEST_POSTGRES'
 

@@ -77,6 +77,11 @@ func (h *harness) drive(ctx context.Context, random func(stream uint64) *rand.Ra
 	if err := h.drained(ctx); err != nil {
 		return err
 	}
+	if h.ledger.owed() == 0 {
+		if err := h.tellsTheTruth(ctx); err != nil {
+			return err
+		}
+	}
 	if err := h.end(); err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type fake struct {
 }
 
 func serveFake(vice string, args []string) error {
+	signal.Ignore(syscall.SIGHUP)
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	argument := func(flag string) string { return args[slices.Index(args, flag)+1] }

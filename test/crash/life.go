@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -20,6 +21,7 @@ func (h *harness) start() error {
 
 // oneLife starts the node, lets it live, and ends it: mostly by a kill while it
 // works, else while it starts and recovers, or while it stops; sometimes in order.
+// In some lives the receiver goes away, or the routes are reloaded.
 func (h *harness) oneLife(ctx context.Context) error {
 	if h.random.IntN(100) < 15 {
 		if err := h.node.start(inFlight[h.random.IntN(len(inFlight))]); err != nil {
@@ -37,7 +39,15 @@ func (h *harness) oneLife(ctx context.Context) error {
 	if h.random.IntN(8) == 0 {
 		h.receiver.leave(h.upTo(500 * time.Millisecond))
 	}
-	if err := h.node.live(50*time.Millisecond + h.upTo(1950*time.Millisecond)); err != nil {
+	rest := 50*time.Millisecond + h.upTo(1950*time.Millisecond)
+	if h.random.IntN(4) == 0 { // the same routes, over new sinks
+		first := h.upTo(rest)
+		if err := errors.Join(h.node.live(first), h.node.cmd.Process.Signal(syscall.SIGHUP)); err != nil {
+			return err
+		}
+		rest -= first
+	}
+	if err := h.node.live(rest); err != nil {
 		return err
 	}
 	switch p := h.random.IntN(100); {

@@ -2,8 +2,8 @@
 // has promised. It runs a real `keg serve` on one store, sends it events from
 // several senders, by its HTTP source and by a stand-in for Kong through the plugin
 // socket, and receives what it delivers, sometimes failing. It kills the process
-// with -9 at random times: while it works, starts, recovers or stops; and starts
-// it again on the same store. At the end, everything that was acknowledged must
+// with -9 at random times: while it works, starts, recovers, reloads or stops; and
+// starts it again on the same store. At the end, everything that was acknowledged must
 // have arrived at every destination it was owed to, with every byte as it was
 // sent, and in the order of its key where the route is ordered; what came twice
 // must be the same event; the process must stop in order and owe nothing more.
@@ -28,7 +28,7 @@ import (
 )
 
 func main() {
-	c := config{progress: os.Stderr, line: "\n"}
+	c := config{progress: os.Stderr, line: "\n", status: true}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		c.line = "\r"
 	}

@@ -16,6 +16,7 @@ type config struct {
 	keg         string   // the program
 	env         []string // what it gets beside what every run gives it
 	persistence string   // a URL; "" runs without a store
+	status      bool     // whether it has a status listener, which is then believed
 	kills       int
 	seed        uint64
 	senders     int // by HTTP
