@@ -55,7 +55,7 @@ func (s *Store) maintain() {
 // as it is behind, and could then not be given up.
 func (s *Store) watch(e *engine) {
 	m := e.db.Metrics()
-	s.pressure.Store(m.MemTable.Count > maxMemTables || m.Levels[0].Sublevels > maxSublevels)
+	s.pressure.Store(m.MemTable.Size > maxMemTables*memTableBytes || m.Levels[0].Sublevels > maxSublevels)
 	bytes := int64(m.DiskSpaceUsage())
 	s.bytes.Store(bytes)
 	if over := s.o.MaxBytes > 0 && bytes > s.o.MaxBytes; s.overfull.Swap(over) != over {
