@@ -32,7 +32,8 @@ type calls struct {
 	working sync.Mutex // held by the one replay or drop
 }
 
-// maxReading bounds the pages that are held in memory at once.
+// maxReading bounds the pages, and the dead letters shown, that are in memory at
+// once.
 const maxReading = 4
 
 func (s *Server) routeDeadLetters(running context.Context, mux *http.ServeMux) {
@@ -45,10 +46,25 @@ func (s *Server) routeDeadLetters(running context.Context, mux *http.ServeMux) {
 		return
 	}
 	c := &calls{Server: s, letters: &Kept{Store: s.Node.Store, Republish: s.Node.Republish}, running: running, reading: semaphore.NewWeighted(maxReading)}
-	mux.HandleFunc("GET "+deadLettersPath, c.list)
-	mux.HandleFunc("GET "+deadLettersPath+"/{id}", c.show)
+	mux.HandleFunc("GET "+deadLettersPath, c.bounded(c.list))
+	mux.HandleFunc("GET "+deadLettersPath+"/{id}", c.bounded(c.show))
 	mux.HandleFunc("POST "+replayPath, func(w http.ResponseWriter, r *http.Request) { c.work(w, r, true) })
 	mux.HandleFunc("POST "+dropPath, func(w http.ResponseWriter, r *http.Request) { c.work(w, r, false) })
+}
+
+// bounded answers a few at a time. Those that wait do so for as long as leaves
+// time to write the answer.
+func (c *calls) bounded(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), c.timeout()/3)
+		defer cancel()
+		if c.reading.Acquire(ctx, 1) != nil {
+			c.failed(w, &keg.BusyError{Problem: "too many are reading dead letters"})
+			return
+		}
+		defer c.reading.Release(1)
+		next(w, r)
+	}
 }
 
 func (c *calls) list(w http.ResponseWriter, r *http.Request) {
@@ -57,11 +73,6 @@ func (c *calls) list(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if err := c.reading.Acquire(r.Context(), 1); err != nil {
-		c.failed(w, err)
-		return
-	}
-	defer c.reading.Release(1)
 	page, err := c.letters.List(r.Context(), q.filter, q.after, q.limit, q.data)
 	if err != nil {
 		c.failed(w, err)
@@ -187,10 +198,7 @@ type lines struct {
 }
 
 func (c *calls) newLines(w http.ResponseWriter, stop context.CancelCauseFunc) *lines {
-	l := &lines{json.NewEncoder(w), http.NewResponseController(w), writeTimeout, stop}
-	if c.writeTimeout > 0 {
-		l.timeout = c.writeTimeout
-	}
+	l := &lines{json.NewEncoder(w), http.NewResponseController(w), c.timeout(), stop}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	return l
 }

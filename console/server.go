@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,25 +87,21 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server) error {
 func (s *Server) server(requests context.Context, handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	server := &http.Server{
+	return &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		ReadHeaderTimeout: cmp.Or(s.readTimeout, headerTimeout),
+		ReadTimeout:       cmp.Or(s.readTimeout, readTimeout),
+		WriteTimeout:      s.timeout(),
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log().Handler(), slog.LevelWarn),
 	}
-	if s.readTimeout > 0 {
-		server.ReadHeaderTimeout, server.ReadTimeout = s.readTimeout, s.readTimeout
-	}
-	if s.writeTimeout > 0 {
-		server.WriteTimeout = s.writeTimeout
-	}
-	return server
 }
+
+// timeout bounds the time that an answer, or a line of one, may take.
+func (s *Server) timeout() time.Duration { return cmp.Or(s.writeTimeout, writeTimeout) }
 
 // handler answers until running ends, after which a replay goes no further.
 func (s *Server) handler(running context.Context) http.Handler {

@@ -313,6 +313,33 @@ func TestASlowClientIsCut(t *testing.T) {
 	}
 }
 
+func TestAClientThatDoesNotReadIsCutAndHoldsUpNobody(t *testing.T) {
+	store := filled(t, 0)
+	for i := range 16 {
+		if err := store.Put(t.Context(), died(i, orders, "exhausted", time.Now(), `"`+strings.Repeat("x", 1<<20)+`"`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	address, _ := start(t, &Server{Node: &Node{Store: store}, writeTimeout: time.Second})
+	for range 2 * maxReading {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.(*net.TCPConn).SetReadBuffer(4096)
+		_, _ = c.Write([]byte("GET /deadletters?data=true HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	}
+	if got := ask(t, "GET", "http://"+address+"/livez", ""); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+	for { // those before have had their time
+		if got := ask(t, "GET", "http://"+address+"/deadletters?limit=1", ""); got.status == 200 {
+			break
+		}
+	}
+}
+
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
