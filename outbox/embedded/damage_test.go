@@ -118,9 +118,9 @@ func TestADamagedTableLosesItsBlockAlone(t *testing.T) {
 	s := open(t, dir, embedded.Options{})
 	const n = 600
 	var entries []*outbox.Entry
-	for i := range n {
+	for i := range n { // two of each key
 		entries = append(entries, &outbox.Entry{Event: &keg.Event{ID: fmt.Sprint(i), Source: "s", Type: "t", Data: bytes.Repeat([]byte{byte(i)}, 1000)},
-			Owed: []*outbox.Owed{{Queue: faultQueue}}})
+			Owed: []*outbox.Owed{{Queue: faultQueue, Key: fmt.Sprint(i % 300)}}})
 	}
 	if err := s.Put(t.Context(), entries...); err != nil {
 		t.Fatal(err)
@@ -167,4 +167,7 @@ func TestADamagedTableLosesItsBlockAlone(t *testing.T) {
 		t.Errorf("left: %v", got)
 	}
 	newest(t, dir, "damaged/*")
+	if stats, err := s.Stats(t.Context()); err != nil || len(stats.Queues) > 0 {
+		t.Errorf("nothing waits, and the stats say %+v, %v", stats.Queues, err)
+	}
 }
