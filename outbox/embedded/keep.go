@@ -25,6 +25,7 @@ func (s *Store) start() error {
 		return err
 	}
 	s.engine = e
+	s.watch(e)
 	return nil
 }
 
