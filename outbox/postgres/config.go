@@ -68,9 +68,11 @@ var defaultParameters = map[string]string{
 //
 // Which plan is good does not depend on how large a table is now: each
 // statement goes by an index to the rows that it names. Statistics of tables
-// that fill and empty by the minute would tell the planner otherwise.
+// that fill and empty by the minute would tell the planner otherwise. And so a
+// statement is planned once: planning it costs more than a group of Puts does.
 var ownParameters = map[string]string{
 	"default_transaction_isolation":   "read committed",
+	"plan_cache_mode":                 "force_generic_plan",
 	"enable_seqscan":                  "off",
 	"enable_hashjoin":                 "off",
 	"enable_mergejoin":                "off",
