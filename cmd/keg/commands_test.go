@@ -88,8 +88,6 @@ func TestAFileThatWasNamedMustBeThere(t *testing.T) {
 func TestWhatThisVersionCannotDoIsRefusedAtStart(t *testing.T) {
 	for _, test := range []struct{ variable, want string }{
 		{"KEG_PERSISTENCE_ENABLE=true", "KEG_PERSISTENCE_ENABLE"},
-		{"KEG_EVENT_SOURCES=kafka:9092", "kafka"},
-		{"KEG_EVENT_SOURCES=mqtt:1883", "mqtt"},
 	} {
 		status, _, stderr := runKeg(t, []string{test.variable}, "serve", "--socket", filepath.Join(t.TempDir(), "s"))
 		if status != exitUsage || !strings.Contains(stderr, test.want) || !strings.Contains(stderr, "version") {
