@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	memTableBytes = 16 << 20 // the log that a start reads again is a few of these
-	cacheBytes    = 16 << 20
+	memTableBytes = 8 << 20 // the log that a start reads again is a few of these
+	cacheBytes    = 8 << 20
 	// Puts wait while more than these (of full size) have not been written out, or sorted in.
 	// Pebble's own limits are out of reach, for a Pebble that waits at them cannot
 	// be given up.
