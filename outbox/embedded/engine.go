@@ -41,7 +41,7 @@ func openEngine(s *Store, failed func(*engine, error)) (e *engine, err error) {
 	e.fence = &fence{FS: s.disk, failed: func(err error) { failed(e, err) }}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("Pebble panicked while it opened: %v", r)
+			err = fmt.Errorf("a panic while Pebble was opened: %v", r)
 		}
 		if err != nil {
 			e.fence.down.Store(true)
@@ -110,7 +110,7 @@ func (e *engine) close() (err error) {
 		go func() {
 			defer func() {
 				if r := recover(); r != nil {
-					done <- fmt.Errorf("Pebble panicked while it closed: %v", r)
+					done <- fmt.Errorf("a panic while Pebble was closed: %v", r)
 				}
 			}()
 			e.reading.Lock()
@@ -124,7 +124,7 @@ func (e *engine) close() (err error) {
 		select {
 		case err = <-done:
 		case <-time.After(abandonAfter):
-			err = fmt.Errorf("Pebble did not close")
+			err = fmt.Errorf("it did not close")
 		}
 	})
 	return err
