@@ -32,7 +32,7 @@ type firstLook struct {
 	closers []func()
 
 	kafkaAddr, mqttAddr, webhookAddr string
-	sourceAddrs                      chan string // one for each source, when it listens
+	sourceAddrs                      chan string // one for each source that listens, when it does
 
 	routesFile, kongFile string
 	ownRoutes            bool // the user's, not the first look's
@@ -107,7 +107,13 @@ func (f *firstLook) wireNode(s settings) error {
 	if f.httpSource != "off" {
 		config.sources = append(config.sources, sources.Listener(f.httpSource))
 	}
-	f.sourceAddrs = make(chan string, len(config.sources))
+	listeners := 0
+	for _, c := range config.sources {
+		if c.Type == "http" {
+			listeners++
+		}
+	}
+	f.sourceAddrs = make(chan string, listeners)
 	f.node, err = newNode(config, f.log, f.lines.event, func(_ keg.SourceConfig, address net.Addr) {
 		f.sourceAddrs <- address.String()
 	})
