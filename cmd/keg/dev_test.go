@@ -259,3 +259,13 @@ routes:
 		}
 	}
 }
+
+// A source that listens to nobody is never ready to listen, and keeps no first
+// look waiting; its broker may be away, too.
+func TestAFirstLookWithSourcesThatDoNotListenIsReady(t *testing.T) {
+	p := start(t, []string{"KEG_EVENT_SOURCES=mqtt:127.0.0.1:1,kafka:127.0.0.1:1"}, append([]string{"dev"}, anyPort...)...)
+	p.until("ready")
+	if status := p.stop(); status != 0 {
+		t.Errorf("it ended with %d:\n%s", status, p.said())
+	}
+}
