@@ -121,7 +121,7 @@ func parse(raw string, o *Options) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("synchronous_commit=%s in the URL of the database: what KEG has acknowledged would not outlive a power failure; leave it out", value)
 	}
 	if !query.Has("pool_max_conns") {
-		config.MaxConns = 12
+		config.MaxConns = 8
 	}
 	if !query.Has("connect_timeout") {
 		config.ConnConfig.ConnectTimeout = 5 * time.Second
