@@ -179,7 +179,9 @@ func (w storedWatch) Settled(q outbox.Queue, label string, outcome outbox.Outcom
 		w.hub.stats.delivered.Add(1)
 	case outbox.Dead:
 		w.hub.stats.failed.Add(1)
-		w.hub.stats.deadLettered.Add(1)
+		if !q.DeadLetter { // that one was counted when it died
+			w.hub.stats.deadLettered.Add(1)
+		}
 	}
 	if w.hub.watch != nil {
 		w.hub.watch.Settled(q, label, outcome, reason, age)
