@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/attempt"
 	"github.com/kong/keg/outbox"
 )
 
@@ -148,8 +149,14 @@ func TestWhatCannotBeReachedWhileTheRestCanIsNotTriedWithoutAPause(t *testing.T)
 	})
 	r.Start()
 	r.put("bad", "", q)
+	rounds := 0
 	for began := time.Now(); time.Since(began) < 500*time.Millisecond; {
 		r.putMany(8, q)
+		r.until("the others have gone", func() bool { return len(o.taken()) == 8*(rounds+1) })
+		rounds++
+		if state := o.breaker.Status().State; state != attempt.Closed {
+			t.Fatalf("one delivery made the breaker %s", state)
+		}
 	}
 	if n := attempts.Load(); n < 2 || n > 50 {
 		t.Errorf("%d attempts in half a second", n)
