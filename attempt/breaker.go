@@ -128,7 +128,7 @@ func (b *Breaker) Leave(p Pass, r Result, err error) (open bool) {
 	b.last = err.Error()
 	now := time.Now()
 	switch {
-	case p.probe:
+	case p.probe && !b.since.IsZero(): // another attempt may have closed it
 		b.pause = min(2*b.pause, probeMost)
 	case b.since.IsZero() && b.silent >= silentInARow:
 		b.since, b.pause = now, probeFirst

@@ -208,3 +208,21 @@ func BenchmarkBreakerOfADestinationThatIsWell(b *testing.B) {
 		}
 	})
 }
+
+func TestAProbeThatFailsAfterAnotherAttemptEndedTheOutageDoesNotOpenTheBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := opened(t)
+		time.Sleep(time.Second)
+		probe, ok, _ := b.Enter()
+		if !ok {
+			t.Fatal("no probe")
+		}
+		b.Leave(attempt.Pass{}, attempt.Heard, nil) // of one that was under way when it opened
+		if b.Leave(probe, attempt.Silent, errRefused) || b.Status().State != attempt.Closed {
+			t.Errorf("%+v", b.Status())
+		}
+		if !try(b, attempt.Heard) {
+			t.Error("no attempt is allowed")
+		}
+	})
+}

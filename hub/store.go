@@ -41,6 +41,9 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 		}
 	}
 	for i := range events {
+		if _, busy := errors.AsType[*keg.BusyError](receipts[i].Err); busy {
+			h.stats.refused.Add(1)
+		}
 		h.observe(Trace{Event: travelling[i], Receipt: receipts[i], Entry: p.name, Took: time.Since(start)})
 	}
 }
@@ -84,8 +87,8 @@ func (h *Hub) put(ctx context.Context, entries []*outbox.Entry) error {
 				h.dispatcher.Hand(o.Held)
 			case o.Hold:
 				h.dispatcher.Free(o.Queue, entry.Event)
-			case o.Dead != nil && err == nil:
-				h.died(o.Dead)
+			case o.Dead != nil && err == nil && !entry.Duplicate:
+				h.died(o.Dead.Reason)
 			}
 		}
 	}
@@ -100,7 +103,6 @@ func (h *Hub) storeError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	h.stats.refused.Add(1)
 	h.refusals.Do(func() { h.log.Error("events cannot be stored, and senders are told to come back", "error", err) })
 	problem := "events cannot be stored now"
 	if unavailable, ok := errors.AsType[*outbox.UnavailableError](err); ok {

@@ -1,0 +1,150 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/kong/keg"
+	"github.com/kong/keg/outbox"
+)
+
+// Each of Kong's workers has an instance of its own of one plugin, and Kong's
+// plugin server closes those that have been idle, in any order.
+func TestAPluginsTableStaysForAsLongAsAnyWorkersPort(t *testing.T) {
+	for name, closing := range map[string]int{"the one that came first is closed": 0, "the one that came last is closed": 2} {
+		t.Run(name, func(t *testing.T) {
+			k := keeping(t, t.TempDir(), Options{})
+			k.Start()
+			var ports []*Port
+			for range 3 {
+				ports = append(ports, k.port(t, PortOptions{Table: all(t, "a"), Scope: "plugin-7"}))
+			}
+			if err := ports[closing].Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			k.sweepScopes(t.Context(), time.Now().Add(time.Hour))
+			if r := ports[1].Publish(t.Context(), event("1"))[0]; r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			until(t, "it is delivered", func() bool { return len(k.got("a")) == 1 })
+			until(t, "it is settled", func() bool { return k.Stats().Delivered == 1 })
+			for i, p := range ports {
+				if i != closing {
+					if err := p.Close(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			k.sweepScopes(t.Context(), time.Now().Add(time.Hour))
+			until(t, "no port is left, and nothing waits: it goes", func() bool { return k.opens("a") == 0 })
+			if len(k.scopes.latest)+len(k.scopes.open)+len(k.scopes.left) != 0 {
+				t.Errorf("%+v", &k.scopes)
+			}
+		})
+	}
+}
+
+func TestTheTableOfAPluginIsThatOfItsLatestInstance(t *testing.T) {
+	k := keeping(t, t.TempDir(), Options{})
+	k.Start()
+	k.on("a", fails(keg.Unreachable(errDown)))
+	old := k.port(t, PortOptions{Table: parse(t, "routes: [{name: r, match: {}, destinations: [{name: x, type: fake, address: a}]}]"), Scope: "plugin-7"})
+	for i := range 5 {
+		if r := old.Publish(t.Context(), event(fmt.Sprint(i)))[0]; r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	k.port(t, PortOptions{Table: parse(t, "routes: [{name: r, match: {}, destinations: [{name: x, type: fake, address: b}]}]"), Scope: "plugin-7"})
+	until(t, "all go where the plugin leads now", func() bool { return len(k.got("b")) == 5 })
+	if err := old.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the old table's sinks close", func() bool { return k.opens("a") == 0 })
+}
+
+func TestAPortWithoutAScopeLeavesNoTableBehind(t *testing.T) {
+	k := keeping(t, t.TempDir(), Options{})
+	p := k.port(t, PortOptions{Table: all(t, "a"), Ack: keg.AckDelivered})
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "its sinks close", func() bool { return k.opens("a") == 0 })
+}
+
+func TestAHubThatIsClosedDoesNotStart(t *testing.T) {
+	k := keeping(t, t.TempDir(), Options{})
+	if err := k.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.Start() // the leak test would tell
+}
+
+func TestAFaultOfWhoeverWatchesIsNobodyElses(t *testing.T) {
+	k := keeping(t, t.TempDir(), Options{Watch: faultyWatch{}})
+	if err := k.SetTable(parse(t, withSchema("dead_letter", grave))); err != nil {
+		t.Fatal(err)
+	}
+	k.Start()
+	broken := event("2")
+	broken.Data = []byte(`{"n":"x"}`)
+	for _, ack := range []keg.Ack{keg.AckStored, keg.AckDelivered} {
+		p := k.port(t, PortOptions{Ack: ack})
+		for _, r := range p.Publish(t.Context(), event("1"), broken) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+	}
+	until(t, "all is delivered", func() bool { return len(k.got("a")) == 2 && len(k.got("b")) == 4 && len(k.got("grave")) == 2 })
+	until(t, "all is settled", func() bool { n, _ := k.dispatcher.Held(); return n == 0 })
+	if s := k.Stats(); s.Panics == 0 || s.DeadLettered != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+type faultyWatch struct{}
+
+func (faultyWatch) Attempted(outbox.Queue, string, *keg.Event, time.Duration, error) { panic("a bug") }
+func (faultyWatch) Settled(outbox.Queue, string, outbox.Outcome, keg.Reason, time.Duration) {
+	panic("a bug")
+}
+func (faultyWatch) Died(keg.Reason) { panic("a bug") }
+
+func TestWhatIsCountedIsWhatHappened(t *testing.T) {
+	k := keeping(t, t.TempDir(), Options{})
+	k.on("a", fails(keg.Permanent(errDown)))
+	k.on("grave", fails(keg.Permanent(errDown)))
+	if err := k.SetTable(parse(t, withSchema("dead_letter", grave))); err != nil {
+		t.Fatal(err)
+	}
+	k.Start()
+	p := k.port(t, PortOptions{Dedupe: time.Hour})
+	if r := p.Publish(t.Context(), event("1"))[0]; r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	until(t, "both the destination and the grave have refused it", func() bool { return k.Stats().Failed == 2 })
+	if s := k.Stats(); s.Delivered != 1 || s.DeadLettered != 1 { // that of the other route
+		t.Errorf("%+v", s)
+	}
+	broken := event("2")
+	broken.Data = []byte(`{"n":"x"}`)
+	for range 3 {
+		if r := p.Publish(t.Context(), broken)[0]; r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	if s := k.Stats(); s.DeadLettered != 2 {
+		t.Errorf("duplicates count: %+v", s)
+	}
+}
+
+func TestEveryEventOfABatchThatTheStoreRefusesIsCounted(t *testing.T) {
+	k := newKit(t, Options{Store: &brokenStore{err: &outbox.UnavailableError{Problem: "the disk is full"}}})
+	p := k.port(t, PortOptions{Table: all(t, "a"), Scope: "x"})
+	p.Publish(context.Background(), event("1"), event("2"), event("3"))
+	if s := k.Stats(); s.Refused != 3 {
+		t.Errorf("%+v", s)
+	}
+}
