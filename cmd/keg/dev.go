@@ -25,7 +25,8 @@ func devCommand() *cobra.Command {
 		Short: "A first look: the gateway with everything around it, in one process",
 		Long: `Start, in one process, all that a first look needs: a stand-in for Kong that reads
 kong.yml and drives the plugin server over the real socket, an in-memory Kafka, an
-MQTT broker, and a webhook receiver that prints what it is sent. Nothing is kept.
+MQTT broker, and a webhook receiver that prints what it is sent. Nothing is kept,
+unless persistence is enabled: then in ./keg-data, or where --persistence-url says.
 
 This is for development: production runs Kong itself, and "keg serve" beside it.`,
 		Example: `  keg dev

@@ -15,7 +15,11 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 	f.lines.mu.Lock() // no event's line in between
 	defer f.lines.mu.Unlock()
 	proxy := join(f.gateway.ProxyAddrs())
-	_, _ = fmt.Fprint(w, "KEG, a first look. Everything runs in this process; nothing is kept.\n\n")
+	kept := "nothing is kept"
+	if f.node.store != nil {
+		kept = "events are kept in " + f.node.storeAt.String() + " until they are delivered"
+	}
+	_, _ = fmt.Fprintf(w, "KEG, a first look. Everything runs in this process; %s.\n\n", kept)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(what, address, note string) {
 		if address == "" {
@@ -29,6 +33,9 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 	row("MQTT", f.mqttAddr, "in memory")
 	row("webhook", f.webhookAddr, "prints here what it is sent")
 	row("HTTP source", strings.Join(sources, " "), "KEG's own way in, beside Kong")
+	if f.node.console != nil {
+		row("status", f.status(), "/readyz, /metrics; for keg health and keg deadletters")
+	}
 	row("routes", f.routesFile, "")
 	row("kong.yml", f.kongFile, "")
 	_ = table.Flush()
@@ -43,6 +50,16 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 		}
 	}
 	_, _ = fmt.Fprint(w, "\nready\n")
+}
+
+// status is where the status listener is, or is to be.
+func (f *firstLook) status() string {
+	select {
+	case address := <-f.statusAddr:
+		return address
+	default:
+		return f.node.console.Listen
+	}
 }
 
 // firstEvents are one for each destination of kong/routes.yaml.
