@@ -3,7 +3,7 @@ SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEPGUARD := github.com/OpenPeeDeeP/depguard/v2/cmd/depguard@v2.3.0
 
-.PHONY: help build test test-real race lint bench fuzz soak clean
+.PHONY: help build test test-real race lint bench fuzz crash soak clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ bench: ## the figures of README.md, measured now
 
 fuzz: ## each fuzz test for a while
 	test/fuzz
+
+crash: ## kill keg a hundred times under load, on each store, and look for what was lost (SEED=n)
+	$(MAKE) soak KILLS=100
 
 KILLS ?= 3000
 soak: ## kill keg again and again under load, on each store (KILLS=3000, about an hour and a quarter a store; SEED=n)

@@ -317,11 +317,14 @@ func TestAbandonedEventsAreKept(t *testing.T) {
 	k.Start()
 	p := k.port(t, PortOptions{})
 	now := time.Now()
-	letter := &keg.DeadLetter{Event: event("raw"), Reason: keg.ReasonUndecodable, Error: "orders 3 offset 17: no JSON", Accepted: now, Died: now}
+	raw := event("raw")
+	raw.Headers = keg.Headers{"authorization": {"Bearer s3cret"}, "keg-source-offset": {"17"}}
+	letter := &keg.DeadLetter{Event: raw, Reason: keg.ReasonUndecodable, Error: "orders 3 offset 17: no JSON", Accepted: now, Died: now}
 	if err := p.Abandon(t.Context(), letter); err != nil {
 		t.Fatal(err)
 	}
-	if dead := deadOf(t, k); len(dead) != 1 || dead[0].Reason != keg.ReasonUndecodable || !strings.Contains(dead[0].Error, "offset 17") || dead[0].Event.ID != "raw" {
+	if dead := deadOf(t, k); len(dead) != 1 || dead[0].Reason != keg.ReasonUndecodable || !strings.Contains(dead[0].Error, "offset 17") || dead[0].Event.ID != "raw" ||
+		dead[0].Event.Headers.Get("keg-source-offset") != "17" || dead[0].Event.Headers.Get("authorization") != "" {
 		t.Errorf("%+v", dead)
 	}
 	without := newKit(t, Options{})

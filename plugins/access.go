@@ -27,8 +27,14 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 	}
 	if err != nil {
 		a := answer.Problem(err)
+		r.rejected(eventRouterName, err)
 		r.refused(ctx, request, a, 1, 1, "", err)
 		return c.Exit(a.Status, a.Headers, a.Body)
+	}
+	for _, entry := range batch.Entries {
+		if entry.Err != nil {
+			r.rejected(eventRouterName, entry.Err)
+		}
 	}
 	receipts := batch.Publish(ctx, r.port.Publish)
 	refused, first := receipts.Refused()

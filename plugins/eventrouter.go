@@ -43,6 +43,7 @@ type eventRouterInstance struct {
 	events    cloudevents.Options
 	goesOn    bool // on_success: continue
 	log       *slog.Logger
+	rejected  func(plugin string, err error)
 	closeWith time.Duration
 }
 
@@ -70,7 +71,7 @@ func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) 
 	}
 	return &eventRouterInstance{
 		port: opened, events: events, goesOn: c.OnSuccess == "continue",
-		log: o.Log.With("plugin", eventRouterName), closeWith: 2*timeout + time.Second,
+		log: o.Log.With("plugin", eventRouterName), rejected: o.Rejected, closeWith: 2*timeout + time.Second,
 	}, nil
 }
 

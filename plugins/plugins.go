@@ -27,6 +27,9 @@ type Options struct {
 	Routes router.Options
 	// Events are the node's limits for events; a plugin may set its own.
 	Events cloudevents.Options
+	// Rejected, if not nil, is told by which plugin something came that is no
+	// event, and why; by many goroutines at once.
+	Rejected func(plugin string, err error)
 	// Version is told to Kong.
 	Version string
 	Log     *slog.Logger
@@ -36,6 +39,9 @@ type Options struct {
 func All(o Options) []server.Plugin {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Rejected == nil {
+		o.Rejected = func(string, error) {}
 	}
 	return []server.Plugin{
 		eventRouter(o),

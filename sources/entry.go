@@ -18,6 +18,7 @@ import (
 // response.
 type entry struct {
 	handle   keg.Handler
+	rejected func(error) // nil: nobody
 	events   cloudevents.Options
 	log      *slog.Logger
 	buffered *semaphore.Weighted
@@ -42,9 +43,13 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	batch, err := e.read(w, r, in)
 	if err != nil {
 		a := refusal(err)
+		e.reject(err)
 		e.note(r, a, err)
 		send(w, a)
 		return
+	}
+	for _, entry := range batch.Entries {
+		e.reject(entry.Err)
 	}
 	receipts := batch.Publish(r.Context(), e.handle)
 	a := answer.Of(receipts, batch.IsBatch)
@@ -52,6 +57,14 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.note(r, a, first.Err, slog.String("id", first.ID), slog.Int("refused", count), slog.Int("events", len(receipts)))
 	}
 	send(w, a)
+}
+
+// reject tells whoever counts of what came and is no event; err is nil where it is
+// one.
+func (e *entry) reject(err error) {
+	if e.rejected != nil && err != nil {
+		e.rejected(err)
+	}
 }
 
 // refusal answers a request that never came to be an event. One that was too

@@ -29,6 +29,9 @@ type HTTP struct {
 	// Ready, where it is set, is called once, when the source listens.
 	Ready func(net.Addr)
 
+	// Rejected, where it is set, is told what came and is no event.
+	Rejected func(error)
+
 	// MaxConnections bounds the connections held at a time; the rest wait in
 	// the kernel's queue. 1024.
 	MaxConnections int
@@ -63,7 +66,7 @@ func (s *HTTP) Run(ctx context.Context, in keg.Intake) error {
 	// Requests outlive ctx, since to drain is to finish them.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	e := &entry{handle: in.Publish, events: s.Events, log: s.log(), buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20))}
+	e := &entry{handle: in.Publish, rejected: s.Rejected, events: s.Events, log: s.log(), buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20))}
 	server := s.server(requests, e)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

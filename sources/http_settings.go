@@ -78,6 +78,9 @@ func openHTTP(c keg.SourceConfig, o Options) (keg.Source, error) {
 		MaxConnections: h.MaxConnections, MaxBuffered: h.MaxBufferedBytes,
 		HeaderTimeout: h.HeaderTimeout, ReadTimeout: h.ReadTimeout, IdleTimeout: h.IdleTimeout, DrainTimeout: h.DrainTimeout,
 	}
+	if o.Rejected != nil {
+		s.Rejected = func(err error) { o.Rejected(c, err) }
+	}
 	if o.Ready != nil {
 		s.Ready = func(address net.Addr) { o.Ready(c, address) }
 	}

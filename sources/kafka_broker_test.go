@@ -47,10 +47,10 @@ func startCluster(t testing.TB, opts ...kfake.Opt) *cluster {
 	return c
 }
 
-func joinCluster(t testing.TB, address string) *cluster {
+func joinCluster(t testing.TB, address string, opts ...kgo.Opt) *cluster {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DisableClientMetrics(),
-		kgo.ProducerBatchMaxBytes(8<<20), kgo.MetadataMinAge(50*time.Millisecond))
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(address), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DisableClientMetrics(),
+		kgo.MetadataMinAge(50*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}

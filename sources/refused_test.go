@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kong/keg"
@@ -27,21 +28,26 @@ func TestOneLineForEachRequestOfWhichSomethingWasRefused(t *testing.T) {
 		name, mediaType, body string
 		handle                keg.Handler
 		want                  []string // in the one line; none: no line
+		rejected              int64    // that are no events
 	}{
-		{"a good event", structured, one, (&took{}).handle, nil},
-		{"a bad event", structured, `{"id":1}`, (&took{}).handle, []string{"level=WARN", "id"}},
-		{"an event that no destination took", structured, one, failing, []string{"level=ERROR", "on fire", "id=one"}},
-		{"a batch that no destination took", batch, "[" + one + "," + one + "]", failing, []string{"level=ERROR", "on fire", "refused=2"}},
-		{"a batch with a bad event", batch, "[" + one + ",7]", (&took{}).handle, []string{"level=WARN", "JSON object"}},
+		{"a good event", structured, one, (&took{}).handle, nil, 0},
+		{"a bad event", structured, `{"id":1}`, (&took{}).handle, []string{"level=WARN", "id"}, 1},
+		{"an event that no destination took", structured, one, failing, []string{"level=ERROR", "on fire", "id=one"}, 0},
+		{"a batch that no destination took", batch, "[" + one + "," + one + "]", failing, []string{"level=ERROR", "on fire", "refused=2"}, 0},
+		{"a batch with a bad event", batch, "[" + one + ",7]", (&took{}).handle, []string{"level=WARN", "JSON object"}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			log := &logtest.Log{}
-			address, stop := start(t, &HTTP{Log: log.Logger()}, test.handle)
+			var rejected atomic.Int64
+			address, stop := start(t, &HTTP{Log: log.Logger(), Rejected: func(error) { rejected.Add(1) }}, test.handle)
 			heard := send1(t, client(t), "POST", "http://"+address, test.body, "Content-Type", test.mediaType)
 			if err := stop(); err != nil {
 				t.Fatal(err)
 			}
 			said := log.String()
+			if rejected.Load() != test.rejected {
+				t.Errorf("%d are told of as no events", rejected.Load())
+			}
 			if lines := strings.Count(said, "a request was refused"); lines != min(len(test.want), 1) {
 				t.Fatalf("%d lines tell of a refusal:\n%s", lines, said)
 			}

@@ -15,6 +15,10 @@ type Options struct {
 	// Events bounds and labels what is read; its MaxBytes holds for every source.
 	Events cloudevents.Options
 	Log    *slog.Logger
+	// Rejected, where it is set, is told what came to a source that listens and is
+	// no event; by many goroutines at once. What comes from a broker and is none is
+	// abandoned.
+	Rejected func(c keg.SourceConfig, err error)
 	// Ready, where it is set, is called once, when a source that listens does, at
 	// address.
 	Ready func(c keg.SourceConfig, address net.Addr)

@@ -26,10 +26,12 @@ func devCommand() *cobra.Command {
 		Long: `Start, in one process, all that a first look needs: a stand-in for Kong that reads
 kong.yml and drives the plugin server over the real socket, an in-memory Kafka, an
 MQTT broker, and a webhook receiver that prints what it is sent. Nothing is kept,
-unless persistence is enabled: then in ./keg-data, or where --persistence-url says.
+unless KEG_PERSISTENCE_ENABLE=true has what was accepted kept in ./keg-data until
+it is delivered.
 
 This is for development: production runs Kong itself, and "keg serve" beside it.`,
 		Example: `  keg dev
+  KEG_PERSISTENCE_ENABLE=true keg dev
   keg dev --routes my-routes.yaml --kafka-listen off
   keg dev --proxy-listen 127.0.0.1:18000 --admin-listen off`,
 		Args: noArguments,

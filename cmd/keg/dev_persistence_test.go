@@ -17,7 +17,7 @@ func TestAFirstLookWithPersistenceKeepsWhatItsWebhookMissed(t *testing.T) {
 	write(t, routes, httpRoute(hook, ""))
 	env := []string{"KEG_PERSISTENCE_ENABLE=true", "KEG_STATUS_LISTEN=" + newSwitchedServer(t).address}
 	p := startDevIn(t, dir, env, "--routes", routes, "--webhook-listen", "off")
-	if said := p.said(); !strings.Contains(said, "kept in keg-data") || strings.Contains(said, "nothing is kept") {
+	if said := p.said(); !strings.Contains(said, "what it accepted is kept in keg-data until") || strings.Contains(said, "nothing is kept") {
 		t.Errorf("the welcome does not say where events are kept:\n%s", said)
 	}
 	status, answer, _ := post(t, "http://"+p.proxy+"/events", "application/json", orderEvent("missed"))

@@ -33,7 +33,8 @@ type firstLook struct {
 
 	kafkaAddr, mqttAddr, webhookAddr string
 	sourceAddrs                      chan string // one for each source, when it listens
-	statusAddr                       chan string // of the status listener, when it listens
+	statusAddr                       string      // of the status listener; set before it is ready
+	statusListens                    chan string // the same, when it listens
 
 	routesFile, kongFile string
 	ownRoutes            bool // the user's, not the first look's
@@ -111,12 +112,17 @@ func (f *firstLook) wireNode(s settings) error {
 	if f.httpSource != "off" {
 		config.sources = append(config.sources, sources.Listener(f.httpSource))
 	}
-	f.sourceAddrs = make(chan string, len(config.sources))
-	f.statusAddr = make(chan string, 1)
+	listeners := 0
+	for _, c := range config.sources {
+		if c.Type == "http" { // the others connect to a broker, when there is one
+			listeners++
+		}
+	}
+	f.sourceAddrs, f.statusListens = make(chan string, listeners), make(chan string, 1)
 	f.node, err = newNode(config, f.log, observers{
 		event: f.lines.event, attempted: f.lines.attempted,
 		listening: func(_ keg.SourceConfig, address net.Addr) { f.sourceAddrs <- address.String() },
-		status:    func(address net.Addr) { f.statusAddr <- address.String() },
+		status:    func(address net.Addr) { f.statusListens <- address.String() },
 	})
 	return err
 }
@@ -226,6 +232,13 @@ func (f *firstLook) ready(ctx context.Context) (sources []string, ok bool) {
 	case <-f.gateway.Ready():
 	case <-ctx.Done():
 		return nil, false
+	}
+	if f.node.console != nil {
+		select {
+		case f.statusAddr = <-f.statusListens:
+		case <-ctx.Done():
+			return nil, false
+		}
 	}
 	for len(sources) < cap(f.sourceAddrs) {
 		select {

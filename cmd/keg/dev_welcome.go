@@ -17,7 +17,7 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 	proxy := join(f.gateway.ProxyAddrs())
 	kept := "nothing is kept"
 	if f.node.store != nil {
-		kept = "events are kept in " + f.node.storeAt.String() + " until they are delivered"
+		kept = "what it accepted is kept in " + f.node.storeAt.String() + " until it is delivered"
 	}
 	_, _ = fmt.Fprintf(w, "KEG, a first look. Everything runs in this process; %s.\n\n", kept)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -33,9 +33,7 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 	row("MQTT", f.mqttAddr, "in memory")
 	row("webhook", f.webhookAddr, "prints here what it is sent")
 	row("HTTP source", strings.Join(sources, " "), "KEG's own way in, beside Kong")
-	if f.node.console != nil {
-		row("status", f.status(), "/readyz, /metrics; for keg health and keg deadletters")
-	}
+	row("status", f.statusAddr, "health, metrics, dead letters")
 	row("routes", f.routesFile, "")
 	row("kong.yml", f.kongFile, "")
 	_ = table.Flush()
@@ -50,16 +48,6 @@ func (f *firstLook) welcome(w io.Writer, sources []string) {
 		}
 	}
 	_, _ = fmt.Fprint(w, "\nready\n")
-}
-
-// status is where the status listener is, or is to be.
-func (f *firstLook) status() string {
-	select {
-	case address := <-f.statusAddr:
-		return address
-	default:
-		return f.node.console.Listen
-	}
 }
 
 // firstEvents are one for each destination of kong/routes.yaml.

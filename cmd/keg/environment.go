@@ -25,7 +25,7 @@ type variable struct {
 // environment lists every variable that keg reads, in the order of its help.
 var environment = []variable{
 	{"KEG_ROUTE_CONFIG", "routes", "", "the routes file (without it: " + defaultRoutes + " where it exists; for keg dev, its own kong/routes.yaml)", []string{"serve", "dev"}},
-	{"KEG_EVENT_SOURCES", "event-sources", "", "where events come from beside Kong, as protocol:address[,protocol:address], such as http:8080", []string{"serve", "dev"}},
+	{"KEG_EVENT_SOURCES", "event-sources", "", "where events come from beside Kong, as protocol:address[,protocol:address], such as http:8080,kafka:9092,mqtt:1883", []string{"serve", "dev"}},
 	{"KEG_RETRY_MAX_ATTEMPTS", "retry-max-attempts", "3", "how often a delivery is tried in all, the first attempt included", []string{"serve", "dev"}},
 	{"KEG_MAX_EVENT_BYTES", "max-event-bytes", "1MiB", "the largest event that is taken", []string{"serve", "dev"}},
 	{"KEG_MAX_IN_FLIGHT", "max-in-flight", "10000", "how many deliveries may be under way at once before senders hear 503", []string{"serve", "dev"}},

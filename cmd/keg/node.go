@@ -86,7 +86,10 @@ func newNode(c nodeConfig, log *slog.Logger, o observers) (*node, error) {
 	}
 	events := cloudevents.Options{MaxBytes: c.maxEventBytes}
 	for _, config := range c.sources {
-		s, err := sources.Open(config, sources.Options{Events: events, Log: log, Ready: o.listening})
+		s, err := sources.Open(config, sources.Options{
+			Events: events, Log: log, Ready: o.listening,
+			Rejected: func(c keg.SourceConfig, err error) { n.metrics.Rejected(c.Name, err) },
+		})
 		if err != nil {
 			return nil, misuse(fmt.Errorf("source %s: %w", config.Name, err))
 		}
@@ -105,7 +108,7 @@ func newNode(c nodeConfig, log *slog.Logger, o observers) (*node, error) {
 	n.server, err = server.New(server.Options{
 		Socket: c.socket, Log: log,
 		Plugins: plugins.All(plugins.Options{
-			Hub: n.hub, Routes: c.routerOptions(), Events: events, Version: pluginVersion(), Log: log,
+			Hub: n.hub, Routes: c.routerOptions(), Events: events, Version: pluginVersion(), Log: log, Rejected: n.metrics.Rejected,
 		}),
 	})
 	return n, misuse(err)

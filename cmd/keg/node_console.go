@@ -6,6 +6,7 @@ import (
 	"github.com/kong/keg"
 	"github.com/kong/keg/console"
 	"github.com/kong/keg/outbox"
+	"github.com/kong/keg/sources"
 )
 
 // tell is what the console is told of the node.
@@ -15,6 +16,7 @@ func (n *node) tell() *console.Node {
 		Phase:        func() console.Phase { return n.phase.Load().(console.Phase) },
 		Hub:          n.hub.Stats,
 		Destinations: n.destinations,
+		Sources:      n.sourceStates,
 		WhenErrors:   n.hub.WhenErrors,
 	}
 	if n.store != nil {
@@ -36,6 +38,19 @@ func (n *node) destinations() []console.Destination {
 		}
 		if d.Gone {
 			told[i].Error = "it has said that it is gone, and gets nothing more until its routes are loaded again"
+		}
+	}
+	return told
+}
+
+// sourceStates are the sources'. One that only listens is up while it runs.
+func (n *node) sourceStates() []console.Source {
+	told := make([]console.Source, len(n.sources))
+	for i, s := range n.sources {
+		told[i] = console.Source{Name: s.Name, Up: true}
+		if r, ok := s.Source.(sources.Reporter); ok {
+			state := r.Status()
+			told[i].Up, told[i].Since, told[i].Error = state.Up, state.Since, outbox.OneLine(state.Error)
 		}
 	}
 	return told

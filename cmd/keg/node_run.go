@@ -54,8 +54,11 @@ func (n *node) start(ctx context.Context) error {
 	if n.store != nil {
 		err := n.inTurn(ctx, "store "+n.storeAt.String(), embedded.ErrInUse, func() error {
 			opened, err := n.storeAt.open(ctx, n.log, n.maxKept)
-			if err == nil {
+			switch {
+			case err == nil:
 				n.store.set(opened)
+			case errors.Is(err, embedded.ErrInUse):
+				n.store.waits("the store is still that of the keg before this one")
 			}
 			return err
 		})

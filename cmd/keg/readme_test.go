@@ -31,6 +31,19 @@ func TestTheREADMEsRoutesAreGood(t *testing.T) {
 	}
 }
 
+func TestTheREADMEsSourcesAreGood(t *testing.T) {
+	dir := t.TempDir()
+	authority, file := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "routes.yaml")
+	server := httptest.NewTLSServer(nil)
+	server.Close()
+	write(t, authority, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	text := strings.ReplaceAll(fromREADME(t, "yaml", "sources:"), "/etc/keg/ca.pem", authority)
+	write(t, file, text+"routes: []\n")
+	if status, stdout, stderr := runKeg(t, []string{"KAFKA_PASSWORD=secret"}, "routes", "check", file); status != 0 {
+		t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
 func TestTheREADMEsKongConfigurationTakesEvents(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kong.yml")
 	write(t, file, fromREADME(t, "yaml", "_format_version"))

@@ -88,7 +88,9 @@ func (c *claim) returned(ctx context.Context) error {
 		}
 		if err != nil && !damaged(err) {
 			c.s.mu.Lock()
-			c.q.offer(seq)
+			if c.s.engine == c.e {
+				c.q.offer(seq)
+			}
 			c.s.mu.Unlock()
 			return c.e.trouble(err)
 		}

@@ -110,6 +110,12 @@ func (s *Store) setAside(e *engine, q *queue, seq uint64, what string, problem e
 	if unread != nil {
 		w.tally.of(q).waiting--
 		err = batch.Delete(key, nil)
+		for digest, l := range q.busy { // its key is known only from its line
+			if l.head == seq && err == nil {
+				h.key, h.record.flags = digest, flagKeyed
+				err = batch.Delete(lineKey(nil, q.id, digest, seq), nil)
+			}
+		}
 	} else {
 		err = w.remove(h)
 	}

@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -43,10 +45,42 @@ func (s *Store) skip(e *engine, q *queue, from, last uint64, problem error) erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.engine == e {
+		s.recount(e, q, from, high)
 		q.next = max(q.next, high)
 		s.signal()
 	}
 	return nil
+}
+
+// recount counts a queue's deliveries, and takes those of a span that was cut
+// out from the lines behind their keys. It reads the queue whole: damage is rare,
+// and a key that waits for what is gone would wait for ever.
+func (s *Store) recount(e *engine, q *queue, from, to uint64) {
+	batch := e.db.NewBatch()
+	t := s.tally()
+	waiting := int64(0)
+	for _, kind := range []byte{rowDelivery, rowKey} {
+		it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: queueKey(nil, kind, q.id), UpperBound: queueKey(nil, kind, q.id+1)})
+		if err != nil {
+			return
+		}
+		for ok := it.First(); ok; ok = it.Next() {
+			key := it.Key()
+			seq := binary.BigEndian.Uint64(key[len(key)-8:])
+			if kind == rowDelivery {
+				waiting++
+			} else if seq >= from && seq < to {
+				_ = batch.Delete(append([]byte(nil), key...), nil)
+			}
+		}
+		if err := errors.Join(it.Error(), it.Close()); err != nil {
+			return // there is more damage, which will be met and counted
+		}
+	}
+	t.of(q).waiting = waiting - q.waiting
+	if err := t.write(batch); err == nil && e.apply(batch, false) == nil {
+		t.take()
+	}
 }
 
 // cutOut removes a span, from the files themselves where Pebble can.

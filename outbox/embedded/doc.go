@@ -19,8 +19,8 @@
 // # Who writes
 //
 // Writers encode their events themselves; one goroutine (the committer) gathers
-// what waits into one batch and hands it to Pebble, another (the acknowledger)
-// waits for the syncs, in order, and answers. A Settle is written by its caller
+// what waits into one batch, hands it to Pebble, waits for the sync and answers.
+// A Settle is written by its caller
 // into the same log without waiting for a sync, so that a crash leaves a state
 // that the store once had.
 //

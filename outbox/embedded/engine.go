@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -41,7 +42,7 @@ func openEngine(s *Store, failed func(*engine, error)) (e *engine, err error) {
 	e.fence = &fence{FS: s.disk, failed: func(err error) { failed(e, err) }}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("Pebble panicked while it opened: %v", r)
+			err = fmt.Errorf("pebble panicked while it opened: %v", r)
 		}
 		if err != nil {
 			e.fence.down.Store(true)
@@ -110,7 +111,7 @@ func (e *engine) close() (err error) {
 		go func() {
 			defer func() {
 				if r := recover(); r != nil {
-					done <- fmt.Errorf("Pebble panicked while it closed: %v", r)
+					done <- fmt.Errorf("pebble panicked while it closed: %v", r)
 				}
 			}()
 			e.reading.Lock()
@@ -124,7 +125,7 @@ func (e *engine) close() (err error) {
 		select {
 		case err = <-done:
 		case <-time.After(abandonAfter):
-			err = fmt.Errorf("Pebble did not close")
+			err = errors.New("pebble did not close")
 		}
 	})
 	return err

@@ -4,23 +4,23 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strings"
 	"sync/atomic"
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// errFenced is what a Pebble hears that has been given up.
+// errFenced tells that a Pebble was given up.
 var errFenced = errors.New("this file system is closed to writes, since one of them failed")
 
 // fence is the file system of one opening of Pebble. The first write that fails
 // is told to failed and ends all writing through it: whatever a Pebble that was
 // given up still runs can touch nothing that the next one has.
 //
-// Pebble panics under its own locks where its log fails, which cannot be
-// recovered from. So it never hears of that: its log goes nowhere from then on,
-// and whoever has waited for a sync asks the fence whether it was one.
+// Pebble itself never hears of the failure: it would panic under its own locks,
+// which cannot be recovered from, or flush again and again for ever. From then
+// on it writes to nowhere, and believes all is well until it is closed; who
+// needs to know, as after a sync, asks the fence.
 type fence struct {
 	vfs.FS
 	down   atomic.Bool
@@ -33,15 +33,6 @@ func (f *fence) may() error {
 		return errFenced
 	}
 	return nil
-}
-
-// note passes err on, and ends writing when it is a failure.
-func (f *fence) note(err error) error {
-	if err == nil || oserror.IsNotExist(err) || oserror.IsExist(err) {
-		return err
-	}
-	f.fail(err)
-	return err
 }
 
 // fail ends all writing. It may be called by any goroutine, any number of times.
@@ -68,12 +59,11 @@ func (f *fence) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fenced{file, f, true}, nil
+	return &fenced{file, f}, nil
 }
 
 // file opens a file behind the fence, readable by its owner alone.
 func (f *fence) file(name string, open func() (vfs.File, error)) (vfs.File, error) {
-	silent := strings.HasSuffix(name, ".log")
 	var file vfs.File
 	err := f.write(func() (err error) {
 		if file, err = open(); err == nil && f.FS == vfs.Default {
@@ -81,16 +71,16 @@ func (f *fence) file(name string, open func() (vfs.File, error)) (vfs.File, erro
 		}
 		return err
 	})
-	if err == nil {
-		return &fenced{file, f, silent}, nil
+	if err != nil {
+		return nil, err
 	}
-	if file != nil {
-		_ = file.Close()
-	}
-	if silent {
+	if f.down.Load() {
+		if file != nil {
+			_ = file.Close()
+		}
 		return nowhereFile{}, nil
 	}
-	return nil, err
+	return &fenced{file, f}, nil
 }
 
 // Lock does nothing: the store has the lock, for longer than any one Pebble.
@@ -116,11 +106,18 @@ func (f *fence) MkdirAll(dir string, perm os.FileMode) error {
 	return f.write(func() error { return f.FS.MkdirAll(dir, 0o700) })
 }
 
+// write makes one change, unless writing has ended. Its error is only that
+// something is, or is not, there.
 func (f *fence) write(call func() error) error {
-	if err := f.may(); err != nil {
+	if f.down.Load() {
+		return nil
+	}
+	err := call()
+	if err == nil || oserror.IsNotExist(err) || oserror.IsExist(err) {
 		return err
 	}
-	return f.note(call())
+	f.fail(err)
+	return nil
 }
 
 func (f *fence) Unwrap() vfs.FS { return f.FS }
@@ -129,54 +126,28 @@ func (f *fence) Unwrap() vfs.FS { return f.FS }
 type fenced struct {
 	vfs.File
 	fence *fence
-	// silent files tell nobody but the fence that they have failed.
-	silent bool
 }
 
-func (f *fenced) write(call func() error) error {
-	err := f.fence.write(call)
-	if f.silent {
-		return nil
-	}
-	return err
+func (f *fenced) Write(b []byte) (int, error) {
+	return len(b), f.fence.write(func() error { _, err := f.File.Write(b); return err })
 }
 
-func (f *fenced) Write(b []byte) (n int, err error) {
-	err = f.write(func() (err error) { n, err = f.File.Write(b); return err })
-	if err == nil {
-		n = len(b)
-	}
-	return n, err
-}
-
-func (f *fenced) WriteAt(b []byte, at int64) (n int, err error) {
-	err = f.write(func() (err error) { n, err = f.File.WriteAt(b, at); return err })
-	if err == nil {
-		n = len(b)
-	}
-	return n, err
+func (f *fenced) WriteAt(b []byte, at int64) (int, error) {
+	return len(b), f.fence.write(func() error { _, err := f.File.WriteAt(b, at); return err })
 }
 
 func (f *fenced) Preallocate(offset, length int64) error {
-	return f.write(func() error { return f.File.Preallocate(offset, length) })
+	return f.fence.write(func() error { return f.File.Preallocate(offset, length) })
 }
-func (f *fenced) Sync() error     { return f.write(f.File.Sync) }
-func (f *fenced) SyncData() error { return f.write(f.File.SyncData) }
+func (f *fenced) Sync() error     { return f.fence.write(f.File.Sync) }
+func (f *fenced) SyncData() error { return f.fence.write(f.File.SyncData) }
 
 func (f *fenced) SyncTo(length int64) (full bool, err error) {
-	err = f.write(func() (err error) { full, err = f.File.SyncTo(length); return err })
+	err = f.fence.write(func() (err error) { full, err = f.File.SyncTo(length); return err })
 	return full, err
 }
 
-func (f *fenced) Close() error {
-	err := f.File.Close()
-	if f.silent {
-		return nil
-	}
-	return err
-}
-
-// nowhereFile is a log that could not be made.
+// nowhereFile is what a Pebble writes that was given up.
 type nowhereFile struct{}
 
 func (nowhereFile) Close() error                           { return nil }

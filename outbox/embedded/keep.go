@@ -25,6 +25,7 @@ func (s *Store) start() error {
 		return err
 	}
 	s.engine = e
+	s.watch(e)
 	return nil
 }
 
@@ -103,12 +104,7 @@ var errNotWritten = errors.New("the store's files cannot be written")
 func (s *Store) flies(e *engine) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, g := range s.flying {
-		if g.engine == e {
-			return true
-		}
-	}
-	return false
+	return s.flying != nil && s.flying.engine == e
 }
 
 // load reads what is known without the backlog, takes back what was never

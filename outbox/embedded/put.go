@@ -119,8 +119,7 @@ func (s *Store) giveBack(r *request) {
 	defer s.mu.Unlock()
 	for _, h := range r.held {
 		if s.held[h.seq] == h {
-			delete(s.held, h.seq)
-			h.q.offer(h.seq)
+			s.release(h)
 		}
 	}
 	s.signal()

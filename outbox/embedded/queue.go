@@ -111,7 +111,7 @@ type held struct {
 	delivery *outbox.Delivery
 }
 
-// put notes that the delivery of seq, with the key's digest, is now held.
+// hold notes that a delivery is now held.
 func (s *Store) hold(h *held) {
 	s.held[h.seq] = h
 	if h.record.flags&flagKeyed != 0 {
@@ -121,4 +121,18 @@ func (s *Store) hold(h *held) {
 			h.q.busy[h.key] = &inLine{head: h.seq}
 		}
 	}
+}
+
+// release ends a hold as if it had never been: the delivery can be claimed at
+// once. After the store was opened again it may lie behind the position, which
+// will then come to it.
+func (s *Store) release(h *held) {
+	delete(s.held, h.seq)
+	if h.record.flags&flagRewritten == 0 && h.seq >= h.q.next {
+		if h.record.flags&flagKeyed != 0 {
+			delete(h.q.busy, h.key)
+		}
+		return
+	}
+	h.q.offer(h.seq) // its key stays busy
 }

@@ -232,13 +232,14 @@ func (w *settler) finish() error { return w.tally.write(w.batch) }
 // free ends a hold in memory, when the batch is written.
 func (s *Store) free(p *settling) {
 	h, q := p.h, p.h.q
+	if p.Outcome == outbox.Return && !p.timed && !h.lost {
+		s.release(h)
+		return
+	}
 	delete(s.held, h.seq)
 	keyed := h.record.flags&flagKeyed != 0
 	switch {
 	case h.lost:
-	case p.Outcome == outbox.Return && !p.timed:
-		q.offer(h.seq) // its key stays busy
-		return
 	case p.timed:
 		q.wait(place{p.after.due, h.seq})
 		if keyed {

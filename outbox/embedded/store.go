@@ -23,11 +23,10 @@ type Store struct {
 	lock io.Closer
 
 	inbox    inbox
-	acks     chan *group
 	broken   chan *engine
 	changed  chan struct{}
 	stop     chan struct{}
-	working  sync.WaitGroup // the committer and the acknowledger
+	working  sync.WaitGroup // the committer
 	keeping  sync.WaitGroup // the keeper and the sweeper
 	problem  atomic.Pointer[outbox.UnavailableError]
 	overfull atomic.Bool
@@ -42,9 +41,9 @@ type Store struct {
 	engine    *engine // nil while there is none that works
 	queues    map[outbox.Queue]*queue
 	lastQueue uint32
-	seq       uint64 // the last that was given
-	reserved  uint64 // the last that may be given without a word on disk
-	flying    []*group
+	seq       uint64   // the last that was given
+	reserved  uint64   // the last that may be given without a word on disk
+	flying    *group   // that is written and not yet synced
 	undo      []*group // that failed, and may be on disk all the same
 	held      map[uint64]*held
 	dead      map[keg.Reason]int64
@@ -71,14 +70,13 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, disk: o.fs, log: o.Log.With("store", dir), o: o, lock: lock,
-		inbox: inbox{wake: make(chan struct{}, 1)}, acks: make(chan *group, 2), broken: make(chan *engine, 1), changed: make(chan struct{}, 1),
+		inbox: inbox{wake: make(chan struct{}, 1)}, broken: make(chan *engine, 1), changed: make(chan struct{}, 1),
 		stop: make(chan struct{}), queues: map[outbox.Queue]*queue{}, held: map[uint64]*held{}, dead: map[keg.Reason]int64{}}
 	if err := s.start(); err != nil {
 		_ = lock.Close()
 		return nil, &OpenError{Directory: dir, Err: joined(ErrUnreadable, err), Remedy: "Look after the disk, or name another directory."}
 	}
 	s.working.Go(s.commit)
-	s.working.Go(s.acknowledge)
 	s.keeping.Go(s.keep)
 	s.keeping.Go(s.maintain)
 	return s, nil
@@ -178,8 +176,8 @@ func (s *Store) Ready(ctx context.Context) (ready []outbox.Queue, again time.Tim
 // known is the last sequence of which nothing is in the air: what comes later
 // is not safe yet, and handed to nobody.
 func (s *Store) known() uint64 {
-	if len(s.flying) > 0 {
-		return s.flying[0].before
+	if s.flying != nil {
+		return s.flying.before
 	}
 	return s.seq
 }

@@ -58,6 +58,33 @@ func BenchmarkPutBy64Writers(b *testing.B) {
 	perSecond(b, b.N)
 }
 
+// BenchmarkBare is what the database takes without a store: two connections
+// that insert 32 rows of a kilobyte a transaction, as fast as they can.
+func BenchmarkBare(b *testing.B) {
+	raw := newSchema(b)
+	s := opened(b, raw, Options{Log: slog.New(slog.DiscardHandler)})
+	execute(b, raw, "CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, data bytea NOT NULL)")
+	var next atomic.Int64
+	var writing sync.WaitGroup
+	b.ResetTimer()
+	for range 2 {
+		writing.Go(func() {
+			for next.Add(32) <= int64(b.N)+31 {
+				rows := make([][]byte, 32)
+				for i := range rows {
+					rows[i] = outbox.AppendEvent(nil, kilobyte(int64(i)))
+				}
+				if _, err := s.pool.Exec(b.Context(), "INSERT INTO bare (data) SELECT * FROM unnest($1::bytea[])", rows); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
+	perSecond(b, b.N)
+}
+
 func BenchmarkClaimAndSettle(b *testing.B) {
 	s := benchStore(b)
 	putAll(b, s, b.N, false, nil)
@@ -117,5 +144,15 @@ func settleDoneAll(b *testing.B, s *Store, deliveries []*outbox.Delivery) {
 	}
 	if err := s.Settle(b.Context(), settlements...); err != nil {
 		b.Error(err)
+	}
+}
+
+func BenchmarkPutAlone(b *testing.B) {
+	s := benchStore(b)
+	b.ResetTimer()
+	for i := range b.N {
+		if err := s.Put(b.Context(), &outbox.Entry{Event: kilobyte(int64(i)), Owed: []*outbox.Owed{{Queue: theQueue, Hold: true}}}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

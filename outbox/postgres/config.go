@@ -68,9 +68,11 @@ var defaultParameters = map[string]string{
 //
 // Which plan is good does not depend on how large a table is now: each
 // statement goes by an index to the rows that it names. Statistics of tables
-// that fill and empty by the minute would tell the planner otherwise.
+// that fill and empty by the minute would tell the planner otherwise. And so a
+// statement is planned once: planning it costs more than a group of Puts does.
 var ownParameters = map[string]string{
 	"default_transaction_isolation":   "read committed",
+	"plan_cache_mode":                 "force_generic_plan",
 	"enable_seqscan":                  "off",
 	"enable_hashjoin":                 "off",
 	"enable_mergejoin":                "off",
@@ -121,7 +123,7 @@ func parse(raw string, o *Options) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("synchronous_commit=%s in the URL of the database: what KEG has acknowledged would not outlive a power failure; leave it out", value)
 	}
 	if !query.Has("pool_max_conns") {
-		config.MaxConns = 12
+		config.MaxConns = 8
 	}
 	if !query.Has("connect_timeout") {
 		config.ConnConfig.ConnectTimeout = 5 * time.Second

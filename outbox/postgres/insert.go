@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -120,10 +119,21 @@ const lockQueues = `SELECT FROM queues WHERE id = ANY($1) ORDER BY id FOR NO KEY
 
 // insertStatement stores a group's rows; w says under which number, in one
 // column base, or with no row that nothing is to be stored. Parameters from $5
-// on are columns; $4 is the node.
-func insertStatement(w string) string {
-	return strings.Replace(`
-WITH w AS MATERIALIZED (W),
+// on are columns; $4 is the node. Most groups bring no dead letters and replace
+// none, and go without that part: a statement costs by its length, too.
+func insertStatement(w string, dead bool) string {
+	var rest string
+	if dead {
+		rest = `,
+x AS (INSERT INTO dead (queue, reason, lane, key, error, status, attempts, first, last, accepted, died, bytes, data)
+	SELECT t.queue, t.reason, t.lane, t.key, t.error, t.status, t.attempts, t.first, t.last, coalesce(t.accepted, now()), coalesce(t.died, now()), t.bytes, t.data
+	FROM w, unnest($18::int4[], $19::text[], $20::bytea[], $21::bytea[], $22::text[], $23::int4[], $24::int4[],
+		$25::timestamptz[], $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::int4[], $30::bytea[])
+		AS t(queue, reason, lane, key, error, status, attempts, first, last, accepted, died, bytes, data)),
+r AS (DELETE FROM dead USING w WHERE id = ANY($31::int8[]))`
+	}
+	return `
+WITH w AS MATERIALIZED (` + w + `),
 me AS MATERIALIZED (SELECT id FROM nodes WHERE id = $4 FOR KEY SHARE),
 busy AS MATERIALIZED (SELECT q FROM unnest($17::int4[]) AS q WHERE EXISTS (SELECT FROM deliveries WHERE holder = 0 AND queue = q)
 	OR EXISTS (SELECT FROM deliveries WHERE holder = -1 AND queue = q AND due <= now())),
@@ -137,36 +147,39 @@ d AS (INSERT INTO deliveries (event, n, queue, bytes, holder, stamp, lane, key, 
 		t.stamp, t.lane, t.key, now()
 	FROM w, unnest($8::int4[], $9::int2[], $10::int4[], $11::int4[], $12::bool[], $13::bool[], $14::int8[], $15::bytea[], $16::bytea[])
 		AS t(i, n, queue, bytes, hold, behind, stamp, lane, key)
-	RETURNING event, n, holder),
-x AS (INSERT INTO dead (queue, reason, lane, key, error, status, attempts, first, last, accepted, died, bytes, data)
-	SELECT t.queue, t.reason, t.lane, t.key, t.error, t.status, t.attempts, t.first, t.last, coalesce(t.accepted, now()), coalesce(t.died, now()), t.bytes, t.data
-	FROM w, unnest($18::int4[], $19::text[], $20::bytea[], $21::bytea[], $22::text[], $23::int4[], $24::int4[],
-		$25::timestamptz[], $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::int4[], $30::bytea[])
-		AS t(queue, reason, lane, key, error, status, attempts, first, last, accepted, died, bytes, data)),
-r AS (DELETE FROM dead USING w WHERE id = ANY($31::int8[]))
+	RETURNING event, n, holder)` + rest + `
 SELECT w.base, now(), coalesce((SELECT id FROM me), 0),
 	(SELECT array_agg((d.event - w.base) << 16 | d.n) FROM d WHERE d.holder <= 0)
-FROM w`, "(W)", "("+w+")", 1)
+FROM w`
 }
+
+// insert is a statement without and with dead letters.
+type insert [2]string
+
+func insertOf(w string) insert { return insert{insertStatement(w, false), insertStatement(w, true)} }
 
 var (
 	// insertByWriter counts the writer's row up from $2 - 1: once, whatever
 	// becomes of the connection.
-	insertByWriter = insertStatement(`UPDATE writers SET seq = $2, base = nextval('groups') << 16, duplicates = $3, at = now()
+	insertByWriter = insertOf(`UPDATE writers SET seq = $2, base = nextval('groups') << 16, duplicates = $3, at = now()
 		WHERE id = $1 AND seq = $2 - 1 RETURNING base`)
 	// insertAlone is for a transaction that may be repeated for other reasons.
-	insertAlone = insertStatement(`SELECT nextval('groups') << 16 AS base WHERE $1::int8 = 0 AND $2::int8 = 0 AND $3::int4[] = '{}'`)
+	insertAlone = insertOf(`SELECT nextval('groups') << 16 AS base WHERE $1::int8 = 0 AND $2::int8 = 0 AND $3::int4[] = '{}'`)
 )
 
 // queue adds the statements to batch, which fill in out.
-func (c *columns) queue(batch *pgx.Batch, statement string, out *outcome, first ...any) {
+func (c *columns) queue(batch *pgx.Batch, insert insert, out *outcome, first ...any) {
 	if len(c.keyedQueues) > 0 {
 		batch.Queue(lockQueues, c.keyedQueues)
 	}
 	args := append(first, c.number, c.owed, c.data,
-		c.dNumber, c.dN, c.dQueue, c.dBytes, c.dHold, c.dBehind, c.dStamp, c.dLane, c.dKey, c.holdQueues,
-		c.xQueue, c.xReason, c.xLane, c.xKey, c.xError, c.xStatus, c.xAttempts, c.xFirst, c.xLast, c.xAccepted, c.xDied, c.xBytes, c.xData,
-		c.replaces)
+		c.dNumber, c.dN, c.dQueue, c.dBytes, c.dHold, c.dBehind, c.dStamp, c.dLane, c.dKey, c.holdQueues)
+	statement := insert[0]
+	if len(c.xQueue)+len(c.replaces) > 0 {
+		statement = insert[1]
+		args = append(args, c.xQueue, c.xReason, c.xLane, c.xKey, c.xError, c.xStatus, c.xAttempts,
+			c.xFirst, c.xLast, c.xAccepted, c.xDied, c.xBytes, c.xData, c.replaces)
+	}
 	batch.Queue(statement, args...).QueryRow(func(row pgx.Row) error {
 		var unheld []int64
 		if err := row.Scan(&out.base, &out.accepted, &out.node, &unheld); err != nil {

@@ -56,12 +56,17 @@ func (s *Store) register(ctx context.Context, c *pgx.Conn) error {
 type keeper struct {
 	*Store
 	c     *pgx.Conn
-	since time.Time // when the unbroken contact began
+	nodes map[int64]sighting // the others, in this unbroken contact
+}
+
+// sighting is a node's lease as it was first seen, and when that was.
+type sighting struct {
+	expires, since time.Time
 }
 
 // keep runs until ctx ends. The connection is its own.
 func (s *Store) keep(ctx context.Context, c *pgx.Conn) {
-	k := &keeper{Store: s, c: c, since: time.Now()}
+	k := &keeper{Store: s, c: c}
 	defer k.disconnect()
 	for {
 		wait := s.lease / 5
@@ -105,16 +110,13 @@ func (k *keeper) turn(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		k.since = time.Time{}
+		k.nodes = nil
 		k.down(err)
 		return
 	}
 	if k.health.set(nil) {
 		k.log.Info("the outbox's database is back")
 		k.changed()
-	}
-	if k.since.IsZero() {
-		k.since = time.Now()
 	}
 	for name, work := range map[string]func(context.Context) error{
 		"free what was handed out to nobody": k.freeDoubts, "take over a dead node": k.takeOver, "sweep": k.sweep,
@@ -183,19 +185,52 @@ func (k *keeper) freeDoubts(ctx context.Context) error {
 	return err
 }
 
-// takeOver frees what nodes held whose lease has run out. After an outage of
-// the database all leases have: nobody is taken over until this node has been
-// in touch for a lease, in which every living one has renewed its own.
+// takeOver frees what nodes held whose lease has run out, by the database's
+// clock and by this node's own: it must have seen, for as long as a lease is,
+// that they do not renew it. So a clock that is set forward makes nobody dead,
+// nor does an outage of the database, after which all leases have run out.
 func (k *keeper) takeOver(ctx context.Context) error {
-	if time.Since(k.since) < k.lease {
-		return nil
+	suspects, err := k.look(ctx)
+	for _, id := range suspects {
+		if err == nil {
+			err = k.takeOverFrom(ctx, id)
+		}
 	}
-	for {
-		var dead, count int64
+	return err
+}
+
+// look returns the nodes that are dead by this node's clock.
+func (k *keeper) look(ctx context.Context) (suspects []int64, err error) {
+	rows, err := k.c.Query(ctx, `SELECT id, expires FROM nodes WHERE id <> $1`, k.node.Load())
+	if err != nil {
+		return nil, err
+	}
+	nodes := make(map[int64]sighting)
+	var id int64
+	var expires time.Time
+	_, err = pgx.ForEachRow(rows, []any{&id, &expires}, func() error {
+		seen, ok := k.nodes[id]
+		if !ok || !seen.expires.Equal(expires) {
+			seen = sighting{expires, time.Now()}
+		}
+		nodes[id] = seen
+		if time.Since(seen.since) >= k.lease {
+			suspects = append(suspects, id)
+		}
+		return nil
+	})
+	k.nodes = nodes
+	return suspects, err
+}
+
+// takeOverFrom frees what a node held, if its lease has run out by the
+// database's clock, too.
+func (k *keeper) takeOverFrom(ctx context.Context, dead int64) error {
+	for total := int64(0); ; {
 		var name string
+		var count int64
 		err := pgx.BeginFunc(ctx, k.c, func(tx pgx.Tx) error {
-			if err := tx.QueryRow(ctx, `SELECT id, name FROM nodes WHERE expires < now() AND id <> $1 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`,
-				k.node.Load()).Scan(&dead, &name); err != nil {
+			if err := tx.QueryRow(ctx, `SELECT name FROM nodes WHERE id = $1 AND expires < now() FOR UPDATE SKIP LOCKED`, dead).Scan(&name); err != nil {
 				return err
 			}
 			tag, err := tx.Exec(ctx, `UPDATE deliveries SET holder = 0 WHERE (event, n) IN (SELECT event, n FROM deliveries WHERE holder = $1 LIMIT $2)`, dead, freed)
@@ -206,13 +241,16 @@ func (k *keeper) takeOver(ctx context.Context) error {
 			return err
 		})
 		switch {
-		case err == pgx.ErrNoRows:
-			return nil
+		case errors.Is(err, pgx.ErrNoRows):
+			return nil // it lives, or another node is at it
 		case err != nil:
 			return err
 		}
-		k.log.Warn("a node of the outbox was silent for longer than its lease: what it held is free", "node", name, "deliveries", count)
 		k.changed()
+		if total += count; count < freed {
+			k.log.Warn("a node of the outbox was silent for longer than its lease: what it held is free", "node", name, "deliveries", total)
+			return nil
+		}
 	}
 }
 
