@@ -32,11 +32,17 @@ const (
 // Breaker knows whether a destination is away. An outage is told from an event
 // that a destination cannot bear by what is heard: nothing at all, several times
 // in a row, is an outage, in which one attempt at a time, a probe, finds out
-// whether it is over. Any word of the destination, also a refusal, ends it.
+// whether it is over. Any word of the destination to a probe, also a refusal, ends
+// it, and so does a yes to what was under way since before.
 //
 // The zero Breaker is closed. It is safe for concurrent use, and costs an
 // attempt at a destination that is well two atomic loads.
 type Breaker struct {
+	// Changed, if not nil, is told of each opening and closing: whether it is open
+	// now, since when it was or is, and what the last silent attempt met. It must
+	// not block, nor call the breaker. It is set before the first use.
+	Changed func(open bool, since time.Time, last string)
+
 	troubled atomic.Bool // any field below is not zero
 
 	mu      sync.Mutex
@@ -115,8 +121,16 @@ func (b *Breaker) Leave(p Pass, r Result, err error) (open bool) {
 	if p.probe {
 		b.probing = false
 	}
+	if r == Heard && err != nil && !p.probe && !b.since.IsZero() {
+		// What was under way when it opened fails late, and as often as not by the
+		// outage itself: a connection that ends in the middle is no word.
+		return true
+	}
 	switch r {
 	case Heard:
+		if !b.since.IsZero() {
+			b.tell(false)
+		}
 		b.silent, b.since, b.next, b.pause, b.last = 0, time.Time{}, time.Time{}, 0, ""
 		b.troubled.Store(b.probing)
 		return false
@@ -132,11 +146,19 @@ func (b *Breaker) Leave(p Pass, r Result, err error) (open bool) {
 		b.pause = min(2*b.pause, probeMost)
 	case b.since.IsZero() && b.silent >= silentInARow:
 		b.since, b.pause = now, probeFirst
+		b.tell(true)
 	default: // one that was under way when it opened
 		return !b.since.IsZero()
 	}
 	b.next = now.Add(b.pause)
 	return true
+}
+
+// tell passes on what has changed. b.mu is held.
+func (b *Breaker) tell(open bool) {
+	if b.Changed != nil {
+		b.Changed(open, b.since, b.last)
+	}
 }
 
 // Status is what a breaker tells of its destination.

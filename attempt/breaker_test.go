@@ -122,6 +122,48 @@ func TestAnyWordOfTheDestinationEndsAnOutage(t *testing.T) {
 	})
 }
 
+// A connection that ends in the middle tells nothing of a destination whose
+// breaker has opened since.
+func TestWhatFailsLateEndsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(attempt.Breaker)
+		early, _, _ := b.Enter()
+		for range 3 {
+			try(b, attempt.Silent)
+		}
+		if open := b.Leave(early, attempt.Heard, io.EOF); !open {
+			t.Error("it counts as an attempt")
+		}
+		if s := b.Status(); s.State != attempt.Open || s.Error != "connection refused" {
+			t.Errorf("%+v", s)
+		}
+		if try(b, attempt.Heard) {
+			t.Error("an attempt at a destination that is away")
+		}
+	})
+}
+
+func TestABreakerTellsOfItsOpeningAndItsClosingOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		b := &attempt.Breaker{Changed: func(open bool, since time.Time, last string) {
+			told = append(told, fmt.Sprint(open, " for ", time.Since(since), ": ", last))
+		}}
+		for range 5 {
+			try(b, attempt.Silent)
+		}
+		time.Sleep(time.Second)
+		try(b, attempt.Silent) // a probe
+		time.Sleep(time.Second)
+		try(b, attempt.Heard)
+		try(b, attempt.Heard)
+		try(b, attempt.Silent) // not three
+		if want := "[true for 0s: connection refused false for 2s: connection refused]"; fmt.Sprint(told) != want {
+			t.Errorf("%v, not %s", told, want)
+		}
+	})
+}
+
 func TestAProbeThatIsCutShortMakesRoomForTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := opened(t)

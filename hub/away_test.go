@@ -45,6 +45,9 @@ func TestADestinationThatIsAwayIsToldAtOnce(t *testing.T) {
 				t.Fatalf("%d: %+v", i, r)
 			}
 		}
+		if log := k.log.String(); strings.Count(log, "a destination is away") != 1 || strings.Count(log, `msg="a destination is back" destination=fake://a away=`) != 1 {
+			t.Errorf("the log: %s", log)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/outbox"
@@ -150,11 +151,21 @@ func (h *Hub) lane(d *keg.Destination) *lane {
 	l := h.lanes[label]
 	if l == nil {
 		l = &lane{label: label}
+		l.breaker.Changed = func(open bool, since time.Time, last string) { h.tellAway(label, open, since, last) }
 		h.lanes[label] = l
 	}
 	l.users++
 	l.gone.Store(false)
 	return l
+}
+
+// tellAway logs that a destination has gone away, or come back.
+func (h *Hub) tellAway(label string, away bool, since time.Time, last string) {
+	if away {
+		h.log.Warn("a destination is away; what is stored for it waits, and others hear 503", "destination", label, "error", outbox.OneLine(last))
+		return
+	}
+	h.log.Info("a destination is back", "destination", label, "away", time.Since(since).Round(time.Millisecond))
 }
 
 func (h *Hub) leaveLane(o *outlet) {

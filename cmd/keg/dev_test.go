@@ -32,7 +32,12 @@ var anyPort = []string{
 
 func startDev(t *testing.T, env []string, args ...string) firstLookProcess {
 	t.Helper()
-	p := start(t, env, append(append([]string{"dev"}, anyPort...), args...)...)
+	return startDevIn(t, t.TempDir(), env, args...)
+}
+
+func startDevIn(t *testing.T, dir string, env []string, args ...string) firstLookProcess {
+	t.Helper()
+	p := startIn(t, dir, env, append(append([]string{"dev"}, anyPort...), args...)...)
 	p.until("ready")
 	address := func(what string) string {
 		found := regexp.MustCompile(`(?m)^  ` + what + `\s+(\S+)`).FindStringSubmatch(p.said())

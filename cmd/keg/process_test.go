@@ -32,7 +32,7 @@ type process struct {
 	temp   string // its folder for temporary files
 	mu     sync.Mutex
 	output bytes.Buffer // standard output and error
-	lines  chan string
+	seen   int          // of output, by until
 	ended  chan error
 }
 
@@ -40,14 +40,20 @@ type process struct {
 // when the test ends, and what it leaves behind is removed.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, lines: make(chan string, 10_000), ended: make(chan error, 1)}
+	return startIn(t, t.TempDir(), env, args...)
+}
+
+// startIn runs it in a folder that is there.
+func startIn(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, ended: make(chan error, 1)}
 	var err error
 	if p.temp, err = os.MkdirTemp("", "keg"); err != nil { // t.TempDir is too long for a socket's path
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(p.temp) })
 	p.cmd = exec.Command(os.Args[0], args...)
-	p.cmd.Dir = t.TempDir()
+	p.cmd.Dir = dir
 	p.cmd.Env = append(append(os.Environ(), beKeg+"=1", "TMPDIR="+p.temp, "KEG_STATUS_LISTEN=off"), env...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -67,7 +73,6 @@ func start(t *testing.T, env []string, args ...string) *process {
 			p.mu.Lock()
 			p.output.WriteString(scanner.Text() + "\n")
 			p.mu.Unlock()
-			p.lines <- scanner.Text()
 		}
 	}()
 	go func() {
@@ -89,20 +94,37 @@ func (p *process) said() string {
 	return p.output.String()
 }
 
-// until waits for a line that holds text, and returns it.
+// until waits for a line that holds text, after those that it has returned or
+// passed over before, and returns it.
 func (p *process) until(text string) string {
 	p.t.Helper()
-	patience := time.After(30 * time.Second)
-	for {
-		select {
-		case line := <-p.lines:
-			if strings.Contains(line, text) {
-				return line
-			}
-		case err := <-p.ended:
-			p.t.Fatalf("keg ended (%v) before it said %q:\n%s", err, text, p.said())
-		case <-patience:
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		ended := len(p.ended) > 0 // looked at before the lines, all of which have come then
+		if line, ok := p.find(text); ok {
+			return line
+		}
+		if ended {
+			p.t.Fatalf("keg ended (%v) before it said %q:\n%s", <-p.ended, text, p.said())
+		}
+		if time.Now().After(deadline) {
 			p.t.Fatalf("keg did not say %q:\n%s", text, p.said())
+		}
+	}
+}
+
+// find returns the next whole line that holds text.
+func (p *process) find(text string) (line string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		rest := p.output.Bytes()[p.seen:]
+		end := bytes.IndexByte(rest, '\n')
+		if end < 0 {
+			return "", false
+		}
+		p.seen += end + 1
+		if bytes.Contains(rest[:end], []byte(text)) {
+			return string(rest[:end]), true
 		}
 	}
 }
