@@ -61,7 +61,7 @@ func entriesOf(e *keg.Event, legs []leg, dedupe time.Duration) []*outbox.Entry {
 		o := &owed[i]
 		o.Queue, o.Dead = l.queue, l.dead
 		if l.ordered {
-			o.Key = orderKey(e)
+			o.Key = e.OrderKey()
 		}
 		if l.event != nil {
 			entries = append(entries, &outbox.Entry{Event: l.event, Owed: []*outbox.Owed{o}})
