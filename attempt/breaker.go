@@ -185,21 +185,3 @@ func (b *Breaker) Status() Status {
 	}
 	return s
 }
-
-// Away reports whether the destination is known to be away and it is not time
-// for a probe, and for how long an attempt would be in vain.
-func (b *Breaker) Away() (time.Duration, bool) {
-	if !b.troubled.Load() {
-		return 0, false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.since.IsZero():
-		return 0, false
-	case b.probing:
-		return max(b.pause, probeFirst), true
-	}
-	wait := time.Until(b.next)
-	return wait, wait > 0
-}

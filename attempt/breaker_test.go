@@ -56,11 +56,8 @@ func TestThreeSilentAttemptsInARowOpenABreaker(t *testing.T) {
 		if s := b.Status(); s.Since != time.Now() || s.Error != "connection refused" {
 			t.Errorf("%+v", s)
 		}
-		if try(b, attempt.Heard) {
-			t.Error("an attempt at a destination that is away")
-		}
-		if wait, away := b.Away(); !away || wait != 200*time.Millisecond {
-			t.Errorf("%v, %t", wait, away)
+		if _, ok, wait := b.Enter(); ok || wait != 200*time.Millisecond {
+			t.Errorf("an attempt at a destination that is away: %t, or in %v", ok, wait)
 		}
 	})
 }

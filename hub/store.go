@@ -61,7 +61,7 @@ func entriesOf(e *keg.Event, legs []leg, dedupe time.Duration) []*outbox.Entry {
 		o := &owed[i]
 		o.Queue, o.Dead = l.queue, l.dead
 		if l.ordered {
-			o.Key = orderKey(e)
+			o.Key = e.OrderKey()
 		}
 		if l.event != nil {
 			entries = append(entries, &outbox.Entry{Event: l.event, Owed: []*outbox.Owed{o}})
@@ -104,12 +104,22 @@ func (h *Hub) storeError(err error) error {
 		return err
 	}
 	h.refusals.Do(func() { h.log.Error("events cannot be stored, and senders are told to come back", "error", err) })
-	problem := "events cannot be stored now"
-	if unavailable, ok := errors.AsType[*outbox.UnavailableError](err); ok {
-		problem += ": " + unavailable.Problem
+	busy := &keg.BusyError{Problem: "events cannot be stored now", After: storeAfter}
+	unavailable, ok := errors.AsType[*outbox.UnavailableError](err)
+	if !ok {
+		return busy
 	}
-	return &keg.BusyError{Problem: problem, After: storeAfter}
+	busy.Problem += ": " + unavailable.Problem
+	return &unstoredError{busy, unavailable}
 }
+
+// unstoredError is what a sender hears, and, for whoever counts, why.
+type unstoredError struct {
+	*keg.BusyError
+	cause *outbox.UnavailableError
+}
+
+func (e *unstoredError) Unwrap() []error { return []error{e.BusyError, e.cause} }
 
 // storeAfter is what a sender is told to wait when the store takes nothing.
 const storeAfter = 2 * time.Second

@@ -147,6 +147,7 @@ func stress(t *testing.T, seed uint64, length time.Duration) {
 	senders.Wait()
 	troubles.Wait()
 	s.faults.Store(false)
+	defer s.tell()
 	s.empty()
 	s.count()
 	t.Logf("%d events", puts)
@@ -295,6 +296,22 @@ func (s *stressed) restart() {
 	s.inUse.Lock()
 	defer s.inUse.Unlock()
 	s.again()
+}
+
+// tell describes what is stuck, where something is.
+func (s *stressed) tell() {
+	if !s.t.Failed() {
+		return
+	}
+	deliveries, bytes := s.Held()
+	s.t.Logf("%d deliveries and %d bytes are held, of %d and %d", deliveries, bytes, s.options.MaxHeld, s.options.MaxHeldBytes)
+	ready, again, err := s.store.Ready(context.Background())
+	s.t.Logf("ready: %v, again in %v, %v", ready, time.Until(again), err)
+	stats, err := s.store.Stats(context.Background())
+	s.t.Logf("waiting: %+v, %v", stats.Queues, err)
+	for q, o := range s.outlets {
+		s.t.Logf("%s: width %d, %+v, %d taken", q.Destination, o.width, o.breaker.Status(), len(o.taken()))
+	}
 }
 
 // count looks at how every delivery has ended.
