@@ -4,12 +4,9 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 )
-
-func cutPort(address string) (host, port string, err error) { return net.SplitHostPort(address) }
 
 func TestASourceTopicThatIsAlsoADestinationIsRefusedAtStart(t *testing.T) {
 	kafka, mqtt := service(t, "KEG_TEST_KAFKA"), service(t, "KEG_TEST_MQTT")
@@ -41,8 +38,7 @@ func TestAnEventThatGoesRoundTwoTopicsIsStopped(t *testing.T) {
 	makeTopic(t, back, 1, nil)
 	node := func(from, to string) *servedNode {
 		n := prepareNode(t, kafkaRoute(t, to)).kept()
-		n.args[len(n.args)-1] += ",kafka://" + service(t, "KEG_TEST_KAFKA") + "?topics=" + from + "&group=" + from
-		return n.run()
+		return readingKafka(t, n, from).run()
 	}
 	one, two := node(there, back), node(back, there)
 	load := startProducing(t, there, 1, 1)

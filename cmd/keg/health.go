@@ -22,7 +22,8 @@ func healthCommand() *cobra.Command {
 		Short: "Ask a running node whether it is ready",
 		Long: `Ask the status listener of a running node whether the node is ready: it has
 started, does not stop, and its store (if it has one) takes events. A destination
-that is away does not make a node unready; the answer names it.
+that is away, or a source that is down, does not make a node unready; the answer
+names it.
 
 One line says how it is. The exit status is 0 for ready, 1 for not ready or no
 answer, as a container's health check wants it. With --live it is 0 for as long
@@ -85,6 +86,7 @@ func tellReady(ctx context.Context, w io.Writer, client *console.Client, address
 	if output == "json" {
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false) // a source's name has an &
 		if err := encoder.Encode(report); err != nil {
 			return err
 		}
@@ -99,7 +101,8 @@ func tellReady(ctx context.Context, w io.Writer, client *console.Client, address
 	return nil
 }
 
-// healthLine is "ready; store ok, 3 waiting, 0 dead letters; 2 destinations, 1 away: …".
+// healthLine is "ready; store ok, 3 waiting, 0 dead letters; 2 destinations, 1
+// away: …; 2 sources, 1 down: …". Sources that are well are not mentioned.
 func healthLine(r console.Readiness) string {
 	parts := []string{"ready", "no store", counted(len(r.Destinations), "destination")}
 	if r.Store.Status != "none" {
@@ -116,6 +119,15 @@ func healthLine(r console.Readiness) string {
 	}
 	if len(away) > 0 {
 		parts[2] += fmt.Sprintf(", %d away: %s", len(away), strings.Join(away, ", "))
+	}
+	var down []string
+	for _, source := range r.Sources {
+		if source.Status != "up" {
+			down = append(down, source.Source)
+		}
+	}
+	if len(down) > 0 {
+		parts = append(parts, fmt.Sprintf("%s, %d down: %s", counted(len(r.Sources), "source"), len(down), strings.Join(down, ", ")))
 	}
 	if r.Routes != nil && r.Routes.Error != "" {
 		parts = append(parts, "the routes file is wrong, and the routes before it are in use")

@@ -46,16 +46,19 @@ func TestHealthIsAnExitStatusAndOneLine(t *testing.T) {
 		Destinations: func() []console.Destination {
 			return []console.Destination{{Label: "kafka://k:1/t", Breaker: console.Open}, {Label: "http://h/", Breaker: console.Closed}}
 		},
+		Sources: func() []console.Source {
+			return []console.Source{{Name: "mqtt://m:1883?topics=a&group=g", Error: "refused"}, {Name: "http://127.0.0.1:8080", Up: true}}
+		},
 		Routes: func() console.Routes { return console.Routes{Error: "line 3"} },
 	})
 	env := []string{"KEG_STATUS_LISTEN=" + address}
 	status, stdout, stderr := runKeg(t, env, "health")
-	if want := "ready; no store; 2 destinations, 1 away: kafka://k:1/t; the routes file is wrong, and the routes before it are in use\n"; status != 0 || stdout != want || stderr != "" {
+	if want := "ready; no store; 2 destinations, 1 away: kafka://k:1/t; 2 sources, 1 down: mqtt://m:1883?topics=a&group=g; the routes file is wrong, and the routes before it are in use\n"; status != 0 || stdout != want || stderr != "" {
 		t.Errorf("%d %q %q", status, stdout, stderr)
 	}
 	status, stdout, _ = runKeg(t, nil, "health", "--status-listen", address, "--output", "json")
 	var said console.Readiness
-	if err := json.Unmarshal([]byte(stdout), &said); err != nil || status != 0 || !said.Ready || len(said.Destinations) != 2 {
+	if err := json.Unmarshal([]byte(stdout), &said); err != nil || status != 0 || !said.Ready || len(said.Destinations) != 2 || !strings.Contains(stdout, "a&group") {
 		t.Errorf("%d %s %v", status, stdout, err)
 	}
 	phase.Store(console.Stopping)

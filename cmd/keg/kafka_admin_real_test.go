@@ -87,7 +87,7 @@ func startProducing(t *testing.T, topic string, keys int, pause time.Duration) *
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	producer, err := sarama.NewSyncProducer([]string{service(t, "KEG_TEST_KAFKA")}, config)
 	do(t, err)
-	p := &producing{}
+	p, name := &producing{}, uuid.NewString()[:4]
 	ended := make(chan struct{})
 	var all sync.WaitGroup
 	for k := range keys {
@@ -98,7 +98,7 @@ func startProducing(t *testing.T, topic string, keys int, pause time.Duration) *
 					return
 				case <-time.After(pause):
 				}
-				key := fmt.Sprintf("k%02d", k)
+				key := fmt.Sprintf("%s-%02d", name, k)
 				id := fmt.Sprintf("%s/%06d", key, i)
 				if _, _, err := producer.SendMessage(cloudEvent(topic, key, id)); err != nil {
 					t.Errorf("producing %s: %v", id, err)

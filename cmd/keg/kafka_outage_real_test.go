@@ -22,8 +22,8 @@ func TestStoredEventsOutliveAnOutageOfKafka(t *testing.T) {
 	load := startSending(t, 4, 20*time.Millisecond, n.url())
 	load.more(t, 300)
 
-	control(t, "stop", "kafka")
 	away := time.Now()
+	control(t, "stop", "kafka")
 	n.eventually("the breaker is open", func() bool { return n.breaker() == console.Open })
 	before := n.readiness()
 	load.more(t, 300)

@@ -5,13 +5,16 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/google/uuid"
+
+	"github.com/kong/keg/console"
 )
 
 // TestMosquittoIsKilledUnderTheLoadOfAnMQTTDestination: what is safe has come to
@@ -114,8 +117,16 @@ sources: [{type: mqtt, address: %q, topics: ["%s/#"], client_id: %s}]
 	p.publish(300)
 	time.Sleep(2 * time.Second)
 	control(t, "kill", "mosquitto")
+	n.eventually("the source is told to be down", func() bool { return n.metric("keg_source_up", "mqtt") == 0 })
+	if r := n.readiness(); !r.Ready || len(r.Sources) != 2 || !slices.ContainsFunc(r.Sources, func(s console.SourceReport) bool { return s.Status == "down" && s.Error != "" }) {
+		t.Errorf("while the source's broker is away the node says %+v", r)
+	}
+	if status, stdout, stderr := n.keg("health"); status != 0 || !strings.Contains(stdout, "2 sources, 1 down: mqtt://") {
+		t.Errorf("keg health: %d %s%s", status, stdout, stderr)
+	}
 	control(t, "start", "mosquitto")
 	control(t, "resume", "kafka")
+	n.eventually("the source is told to be up", func() bool { return n.metric("keg_source_up", "mqtt") == 1 })
 	p.publish(200)
 
 	published := make(chan struct{})
@@ -173,34 +184,4 @@ func (p *publisher) reached(n *servedNode) bool {
 		return false
 	}
 	return true
-}
-
-func TestTheSourcesOfTheEnvironmentAllBringEvents(t *testing.T) {
-	makeTopic(t, "keg.events", 3, nil)
-	to := newCollector(t).on(t)
-	n := prepareNode(t, httpRoute(to.address, ""))
-	_, port, _ := cutPort(n.source)
-	n.args = n.args[:len(n.args)-2]
-	n.env = append(n.env, fmt.Sprintf("KEG_EVENT_SOURCES=kafka:%s,mqtt:%s,http:%s", service(t, "KEG_TEST_KAFKA"), service(t, "KEG_TEST_MQTT"), port))
-	n.run()
-	var ids []string
-	p := &publisher{t: t, topic: "keg/events/shop"}
-	n.eventually("an event of MQTT has come", func() bool {
-		p.publish(1)
-		return p.reached(n)
-	})
-	ids = append(ids, p.ids...)
-	produced := startProducing(t, "keg.events", 1, 10*time.Millisecond)
-	within(t, longPatience, "events are produced", func() bool { return len(produced.ids()) > 5 })
-	produced.stop()
-	ids = append(ids, produced.ids()...)
-	if status, answer, _ := trySend(http.DefaultClient, n.url(), orderEvent("by-http")); status != http.StatusOK {
-		t.Errorf("%d %s", status, answer)
-	}
-	arrive(t, append(ids, "by-http"), to.all)
-	for _, entry := range []string{"kafka", "mqtt", "http"} {
-		if n.metric("keg_events_total", entry, `outcome="delivered"`) == 0 {
-			t.Errorf("no event of %s is counted", entry)
-		}
-	}
 }
