@@ -76,7 +76,7 @@ func (o *outlet) Attempt(ctx context.Context, e *keg.Event) error {
 		return errGone
 	}
 	err := o.send(ctx, e)
-	if keg.IsGone(err) && !o.lane.gone.Swap(true) {
+	if err != nil && keg.IsGone(err) && !o.lane.gone.Swap(true) {
 		o.wiring.hub.log.Error("a destination has said that it is gone, and gets nothing more until the routes that name it are loaded again",
 			"route", o.route, "destination", o.destination.Name, "error", err)
 	}

@@ -31,7 +31,7 @@ func (h *Hub) Republish(ctx context.Context, dead *keg.DeadLetter) error {
 	case len(names) == 0 && w.reject, len(legs) == 0:
 		return &keg.UnroutedError{}
 	}
-	entries := entriesOf(dead.Event, legs, 0)
+	entries := appendEntries(nil, dead.Event, legs, 0)
 	entries[0].Replaces = dead.ID
 	return h.put(ctx, entries)
 }

@@ -27,8 +27,9 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 		if r.Err != nil {
 			continue
 		}
-		for _, entry := range entriesOf(travelling[i], legs, p.dedupe) {
-			entries, of = append(entries, entry), append(of, i)
+		entries = appendEntries(entries, travelling[i], legs, p.dedupe)
+		for len(of) < len(entries) {
+			of = append(of, i)
 		}
 	}
 	if len(entries) > 0 {
@@ -48,26 +49,48 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 	}
 }
 
-// entriesOf are an event with what is owed of it, and beside it what else goes its
-// own way: a story for a dead-letter destination.
-func entriesOf(e *keg.Event, legs []leg, dedupe time.Duration) []*outbox.Entry {
-	if len(legs) == 0 {
-		return nil
+// parcel is an entry that owes one delivery, as most do, in one piece of memory.
+type parcel struct {
+	entry outbox.Entry
+	owed  outbox.Owed
+	list  [1]*outbox.Owed
+}
+
+func newParcel(e *keg.Event, l leg) *parcel {
+	p := &parcel{owed: owedTo(e, l)}
+	p.list[0] = &p.owed
+	p.entry.Event, p.entry.Owed = l.of(e), p.list[:]
+	return p
+}
+
+func owedTo(e *keg.Event, l leg) outbox.Owed {
+	o := outbox.Owed{Queue: l.queue, Dead: l.dead}
+	if l.ordered {
+		o.Key = e.OrderKey()
+	}
+	return o
+}
+
+// appendEntries appends an event with what is owed of it, and beside it what else
+// goes its own way: a story for a dead-letter destination.
+func appendEntries(entries []*outbox.Entry, e *keg.Event, legs []leg, dedupe time.Duration) []*outbox.Entry {
+	switch {
+	case len(legs) == 0:
+		return entries
+	case len(legs) == 1 && legs[0].event == nil:
+		p := newParcel(e, legs[0])
+		p.entry.Dedupe = dedupe
+		return append(entries, &p.entry)
 	}
 	entry := &outbox.Entry{Event: e, Dedupe: dedupe, Owed: make([]*outbox.Owed, 0, len(legs))}
-	entries := []*outbox.Entry{entry}
-	owed := make([]outbox.Owed, len(legs))
-	for i, l := range legs {
-		o := &owed[i]
-		o.Queue, o.Dead = l.queue, l.dead
-		if l.ordered {
-			o.Key = e.OrderKey()
-		}
+	entries = append(entries, entry)
+	for _, l := range legs {
 		if l.event != nil {
-			entries = append(entries, &outbox.Entry{Event: l.event, Owed: []*outbox.Owed{o}})
+			entries = append(entries, &newParcel(e, l).entry)
 			continue
 		}
-		entry.Owed = append(entry.Owed, o)
+		o := owedTo(e, l)
+		entry.Owed = append(entry.Owed, &o)
 	}
 	return entries
 }

@@ -44,7 +44,8 @@ func (l *lane) staff() {
 		return
 	}
 	l.workers++
-	l.dispatcher.work.Go(l.run)
+	l.dispatcher.work.Add(1)
+	go l.run()
 }
 
 // most is how many workers the lane may have.
@@ -63,6 +64,7 @@ func (l *lane) widen(width int) {
 
 // run is a worker: it makes attempts until nothing is left, or the lane rests.
 func (l *lane) run() {
+	defer l.dispatcher.work.Done()
 	heard := false
 	for {
 		d := l.next(heard)

@@ -14,7 +14,7 @@ import (
 
 const (
 	kafkaEvents = 50_000
-	mqttEvents  = 20_000
+	mqttEvents  = 10_000
 	// brokerPatience is for the first event, too: a consumer group takes its time
 	// to form.
 	brokerPatience = time.Minute

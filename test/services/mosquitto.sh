@@ -27,7 +27,7 @@ per_listener_settings true
 log_dest stdout
 persistence true
 persistence_location $dir/
-autosave_interval 1
+autosave_interval ${KEG_TEST_MQTT_AUTOSAVE:-1}
 autosave_on_changes true
 max_queued_messages 100000
 
