@@ -29,6 +29,7 @@ lint: ## gofmt, go vet, staticcheck, and the import rule of DESIGN.md
 
 bench: ## the figures of README.md, measured now
 	go run ./test/bench
+	test/services/run -- go run ./test/bench -services
 	go run ./kong/server/bench
 
 fuzz: ## each fuzz test for a while

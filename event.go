@@ -1,6 +1,7 @@
 package keg
 
 import (
+	"cmp"
 	"maps"
 	"strings"
 	"time"
@@ -75,6 +76,11 @@ func (e *Event) JSONData() bool {
 	}
 	return strings.EqualFold(subtype, "json") ||
 		len(subtype) > 5 && strings.EqualFold(subtype[len(subtype)-5:], "+json")
+}
+
+// OrderKey is what events have in common whose order an ordered route keeps.
+func (e *Event) OrderKey() string {
+	return cmp.Or(e.Extensions["partitionkey"], e.Subject, e.Source)
 }
 
 // Weight is about how many bytes e keeps alive.

@@ -91,3 +91,15 @@ func TestWeightCountsAllThatAStrangerChooses(t *testing.T) {
 		t.Errorf("%d", big-small)
 	}
 }
+
+func TestWhatAnOrderedRouteOrdersBy(t *testing.T) {
+	for want, e := range map[string]keg.Event{
+		"key":     {Source: "shop", Subject: "order 7", Extensions: map[string]string{"partitionkey": "key"}},
+		"order 7": {Source: "shop", Subject: "order 7", Extensions: map[string]string{"partitionkey": ""}},
+		"shop":    {Source: "shop"},
+	} {
+		if got := e.OrderKey(); got != want {
+			t.Errorf("%+v: %q", e, got)
+		}
+	}
+}

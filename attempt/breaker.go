@@ -142,7 +142,7 @@ func (b *Breaker) Leave(p Pass, r Result, err error) (open bool) {
 	b.last = err.Error()
 	now := time.Now()
 	switch {
-	case p.probe:
+	case p.probe && !b.since.IsZero(): // another attempt may have closed it
 		b.pause = min(2*b.pause, probeMost)
 	case b.since.IsZero() && b.silent >= silentInARow:
 		b.since, b.pause = now, probeFirst
@@ -184,22 +184,4 @@ func (b *Breaker) Status() Status {
 		s.State = Open
 	}
 	return s
-}
-
-// Away reports whether the destination is known to be away and it is not time
-// for a probe, and for how long an attempt would be in vain.
-func (b *Breaker) Away() (time.Duration, bool) {
-	if !b.troubled.Load() {
-		return 0, false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.since.IsZero():
-		return 0, false
-	case b.probing:
-		return max(b.pause, probeFirst), true
-	}
-	wait := time.Until(b.next)
-	return wait, wait > 0
 }

@@ -56,11 +56,8 @@ func TestThreeSilentAttemptsInARowOpenABreaker(t *testing.T) {
 		if s := b.Status(); s.Since != time.Now() || s.Error != "connection refused" {
 			t.Errorf("%+v", s)
 		}
-		if try(b, attempt.Heard) {
-			t.Error("an attempt at a destination that is away")
-		}
-		if wait, away := b.Away(); !away || wait != 200*time.Millisecond {
-			t.Errorf("%v, %t", wait, away)
+		if _, ok, wait := b.Enter(); ok || wait != 200*time.Millisecond {
+			t.Errorf("an attempt at a destination that is away: %t, or in %v", ok, wait)
 		}
 	})
 }
@@ -247,6 +244,24 @@ func BenchmarkBreakerOfADestinationThatIsWell(b *testing.B) {
 		for pb.Next() {
 			p, _, _ := breaker.Enter()
 			breaker.Leave(p, attempt.Heard, nil)
+		}
+	})
+}
+
+func TestAProbeThatFailsAfterAnotherAttemptEndedTheOutageDoesNotOpenTheBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := opened(t)
+		time.Sleep(time.Second)
+		probe, ok, _ := b.Enter()
+		if !ok {
+			t.Fatal("no probe")
+		}
+		b.Leave(attempt.Pass{}, attempt.Heard, nil) // of one that was under way when it opened
+		if b.Leave(probe, attempt.Silent, errRefused) || b.Status().State != attempt.Closed {
+			t.Errorf("%+v", b.Status())
+		}
+		if !try(b, attempt.Heard) {
+			t.Error("no attempt is allowed")
 		}
 	})
 }

@@ -47,8 +47,8 @@ func (m *Metrics) Attempted(_ outbox.Queue, label string, took time.Duration, er
 
 // Settled counts how the hold on a stored delivery has ended. age is the time
 // since it was accepted; reason is that of a dead letter, which is counted here
-// as died.
-func (m *Metrics) Settled(_ outbox.Queue, label string, outcome outbox.Outcome, reason keg.Reason, age time.Duration) {
+// as died, unless it had died before and was owed to a dead-letter destination.
+func (m *Metrics) Settled(q outbox.Queue, label string, outcome outbox.Outcome, reason keg.Reason, age time.Duration) {
 	switch outcome {
 	case outbox.Done:
 		s := m.destinations.of(label)
@@ -56,7 +56,9 @@ func (m *Metrics) Settled(_ outbox.Queue, label string, outcome outbox.Outcome, 
 		s.delivery.Observe(age.Seconds())
 	case outbox.Dead:
 		m.destinations.of(label).outcomes[deliveryDeadLetter].Inc()
-		m.Died(reason)
+		if !q.DeadLetter {
+			m.Died(reason)
+		}
 	}
 }
 

@@ -55,10 +55,10 @@ func eventOutcomeOf(r *keg.Receipt) eventOutcome {
 
 func eventRefusal(err error) eventOutcome {
 	switch {
+	case is[*outbox.UnavailableError](err): // which a sender hears as busy
+		return eventUnavailable
 	case is[*keg.BusyError](err):
 		return eventBusy
-	case is[*outbox.UnavailableError](err):
-		return eventUnavailable
 	case is[*keg.InvalidError](err):
 		return eventInvalid
 	case is[*keg.TooLargeError](err):

@@ -63,7 +63,11 @@ func (k *Kept) republishAll(ctx context.Context, part []*keg.DeadLetter, p *Prog
 	seed := maphash.MakeSeed()
 	lanes := make([][]*keg.DeadLetter, republishers)
 	for _, d := range part {
-		lane := maphash.String(seed, orderKey(d.Event)) % republishers
+		key := ""
+		if d.Event != nil {
+			key = d.Event.OrderKey()
+		}
+		lane := maphash.String(seed, key) % republishers
 		lanes[lane] = append(lanes[lane], d)
 	}
 	var mu sync.Mutex // guards p
@@ -113,18 +117,4 @@ func (k *Kept) republish(ctx context.Context, d *keg.DeadLetter) error {
 		case <-time.After(max(busy.After, 10*time.Millisecond)):
 		}
 	}
-}
-
-// orderKey is what an ordered route orders by.
-func orderKey(e *keg.Event) string {
-	if e == nil {
-		return ""
-	}
-	if key := e.Extensions["partitionkey"]; key != "" {
-		return key
-	}
-	if e.Subject != "" {
-		return e.Subject
-	}
-	return e.Source
 }

@@ -52,7 +52,7 @@ func (p *Port) bury(ctx context.Context, e *keg.Event, o *outlet, out outcome) b
 			"dead_letter", o.deadLetter.destination.Name, "error", err)
 		return false
 	}
-	h.died(letter)
+	h.died(letter.Reason)
 	return true
 }
 

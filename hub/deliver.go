@@ -51,6 +51,9 @@ func (p *Port) deliverTo(ctx context.Context, e *keg.Event, size int64, o *outle
 	stats.attempts.Add(int64(out.attempts))
 	if out.err == nil {
 		stats.delivered.Add(1)
+		if o.queue.DeadLetter { // the event broke the route's schema
+			p.hub.died(keg.ReasonSchema)
+		}
 		return d
 	}
 	stats.failed.Add(1)

@@ -83,11 +83,14 @@ type Hub struct {
 // New returns a hub whose node has an empty table.
 func New(o Options) *Hub {
 	h := &Hub{
-		sinks: o.Sinks, log: o.Log, observer: o.Observe, watch: o.Watch, store: o.Store,
+		sinks: o.Sinks, log: o.Log, observer: o.Observe, store: o.Store,
 		lanes: map[string]*lane{}, ports: map[*Port]struct{}{}, wirings: map[*wiring]struct{}{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
+	}
+	if o.Watch != nil {
+		h.watch = fencedWatch{h, o.Watch}
 	}
 	h.losses = lossLog{h.log, rate.Sometimes{First: 10, Interval: 10 * time.Second}}
 	h.admission.maxDeliveries, h.admission.maxBytes = int64(o.MaxInFlight), o.MaxInFlightBytes
@@ -113,14 +116,13 @@ func (h *Hub) Start() {
 	if h.dispatcher == nil {
 		return
 	}
-	h.dispatcher.Start()
-	ctx, stop := context.WithCancel(context.Background())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		stop()
 		return
 	}
+	h.dispatcher.Start()
+	ctx, stop := context.WithCancel(context.Background())
 	h.stopSweep = stop
 	h.sweeping.Go(func() { h.sweep(ctx) })
 }

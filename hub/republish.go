@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/kong/keg"
-	"github.com/kong/keg/outbox"
 )
 
 // Republish sends a dead letter's event through the node's routes of today, and
@@ -38,5 +37,3 @@ func (h *Hub) Republish(ctx context.Context, dead *keg.DeadLetter) error {
 }
 
 var errNoStore = errors.New("this node keeps nothing: set KEG_PERSISTENCE_ENABLE=true")
-
-var _ outbox.Outlets = (*Hub)(nil)

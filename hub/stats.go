@@ -57,11 +57,7 @@ func (h *Hub) observe(t Trace) {
 	if h.observer == nil {
 		return
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			h.panicked("observer", t.Event.ID, caught(p))
-		}
-	}()
+	defer h.fence("observer", t.Event.ID)
 	h.observer(t)
 }
 

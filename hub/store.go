@@ -41,6 +41,9 @@ func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receip
 		}
 	}
 	for i := range events {
+		if _, busy := errors.AsType[*keg.BusyError](receipts[i].Err); busy {
+			h.stats.refused.Add(1)
+		}
 		h.observe(Trace{Event: travelling[i], Receipt: receipts[i], Entry: p.name, Took: time.Since(start)})
 	}
 }
@@ -58,7 +61,7 @@ func entriesOf(e *keg.Event, legs []leg, dedupe time.Duration) []*outbox.Entry {
 		o := &owed[i]
 		o.Queue, o.Dead = l.queue, l.dead
 		if l.ordered {
-			o.Key = orderKey(e)
+			o.Key = e.OrderKey()
 		}
 		if l.event != nil {
 			entries = append(entries, &outbox.Entry{Event: l.event, Owed: []*outbox.Owed{o}})
@@ -84,8 +87,8 @@ func (h *Hub) put(ctx context.Context, entries []*outbox.Entry) error {
 				h.dispatcher.Hand(o.Held)
 			case o.Hold:
 				h.dispatcher.Free(o.Queue, entry.Event)
-			case o.Dead != nil && err == nil:
-				h.died(o.Dead)
+			case o.Dead != nil && err == nil && !entry.Duplicate:
+				h.died(o.Dead.Reason)
 			}
 		}
 	}
@@ -100,14 +103,23 @@ func (h *Hub) storeError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	h.stats.refused.Add(1)
 	h.refusals.Do(func() { h.log.Error("events cannot be stored, and senders are told to come back", "error", err) })
-	problem := "events cannot be stored now"
-	if unavailable, ok := errors.AsType[*outbox.UnavailableError](err); ok {
-		problem += ": " + unavailable.Problem
+	busy := &keg.BusyError{Problem: "events cannot be stored now", After: storeAfter}
+	unavailable, ok := errors.AsType[*outbox.UnavailableError](err)
+	if !ok {
+		return busy
 	}
-	return &keg.BusyError{Problem: problem, After: storeAfter}
+	busy.Problem += ": " + unavailable.Problem
+	return &unstoredError{busy, unavailable}
 }
+
+// unstoredError is what a sender hears, and, for whoever counts, why.
+type unstoredError struct {
+	*keg.BusyError
+	cause *outbox.UnavailableError
+}
+
+func (e *unstoredError) Unwrap() []error { return []error{e.BusyError, e.cause} }
 
 // storeAfter is what a sender is told to wait when the store takes nothing.
 const storeAfter = 2 * time.Second

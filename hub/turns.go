@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"sync"
 
@@ -30,11 +29,6 @@ type turn struct {
 	ended  chan struct{}
 }
 
-// orderKey is what events share whose order is kept.
-func orderKey(e *keg.Event) string {
-	return cmp.Or(e.Extensions["partitionkey"], e.Subject, e.Source)
-}
-
 // take gives e the next place at each outlet that keeps an order; the others get
 // none.
 func (t *turns) take(e *keg.Event, legs []leg) []*turn {
@@ -46,7 +40,7 @@ func (t *turns) take(e *keg.Event, legs []leg) []*turn {
 		if all == nil {
 			all = make([]*turn, len(legs))
 		}
-		all[i] = t.next(turnKey{o.queue, orderKey(e)})
+		all[i] = t.next(turnKey{o.queue, e.OrderKey()})
 	}
 	return all
 }

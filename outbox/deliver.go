@@ -13,33 +13,33 @@ import (
 var errGone = errors.New("no route table has this destination any more")
 
 // deliver makes one attempt at x, if its destination may be tried now, and
-// settles how it went.
-func (d *Dispatcher) deliver(l *lane, x *Delivery) {
+// settles how it went. It reports whether the destination said a word.
+func (d *Dispatcher) deliver(l *lane, x *Delivery) (heard bool) {
 	out, standing := d.outlets.Outlet(l.queue)
 	switch standing {
 	case Unseen:
 		d.settler.add("", &Settlement{Delivery: x, Outcome: Return})
-		return
+		return false
 	case Gone:
 		d.die(x, nil, keg.ReasonNoDestination, errGone)
-		return
+		return false
 	}
 	defer out.Leave()
-	l.width.Store(int32(out.Width()))
+	l.widen(out.Width())
 	retry := out.Retry()
 	if retry.MaxAge > 0 && time.Since(x.Accepted) > retry.MaxAge {
 		d.die(x, out, keg.ReasonExpired, fmt.Errorf("not delivered within max_age, %v%s", retry.MaxAge, lastWord(x)))
-		return
+		return false
 	}
 	if wait := l.askedToWait(); wait > 0 {
-		l.rest(x, false, wait)
-		return
+		l.rest(x, wait)
+		return false
 	}
 	breaker := out.Breaker()
 	pass, ok, wait := breaker.Enter()
 	if !ok {
-		l.rest(x, false, wait)
-		return
+		l.rest(x, wait)
+		return false
 	}
 	began := time.Now()
 	err := out.Attempt(d.attempts, x.Event)
@@ -51,10 +51,15 @@ func (d *Dispatcher) deliver(l *lane, x *Delivery) {
 	}
 	if err == nil {
 		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Done})
-		return
+	} else {
+		d.failed(l, x, out, began, err, away)
 	}
-	d.failed(l, x, out, began, err, away)
+	return result == attempt.Heard
 }
+
+// unreachableMost bounds the wait of a delivery whose part of a destination cannot
+// be reached, while the rest of it can.
+const unreachableMost = 10 * time.Second
 
 // failed settles an attempt that met err, or puts the delivery back where the
 // attempt does not count.
@@ -73,9 +78,16 @@ func (d *Dispatcher) failed(l *lane, x *Delivery, out Outlet, began time.Time, e
 		d.die(x, out, keg.ReasonOf(err), err)
 	case d.attempts.Err() != nil: // KEG is stopping, and the attempt was cut short
 		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Return})
-	case keg.IsUnreachable(err), away:
-		// An outage is not the event's fault: no attempt is spent.
-		l.putBackLast(x)
+	// An outage is not the event's fault: no attempt is spent. Once the breaker
+	// knows of it, what waits does so in memory; it goes last, so that another is
+	// the next probe.
+	case away:
+		l.push(x)
+	case keg.IsUnreachable(err):
+		// Others may well reach their part of the destination (another partition,
+		// another address) all the while: it waits as long again as it has waited.
+		wait := attempt.Wait(retry, 1, nil) + min(began.Sub(x.First), unreachableMost)
+		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Again, At: time.Now().Add(wait)})
 	default:
 		x.Attempts++
 		if x.Attempts >= retry.MaxAttempts {
@@ -101,7 +113,7 @@ func (d *Dispatcher) die(x *Delivery, out Outlet, reason keg.Reason, err error) 
 	if x.Queue.DeadLetter {
 		d.log.Error("a dead letter was not taken by its destination; it stays in the store", "id", x.Event.ID, "route", x.Queue.Route,
 			"dead_letter", x.Queue.Destination, "reason", reason, "error", x.LastError)
-		d.settler.add(label, &Settlement{Delivery: x, Outcome: Done})
+		d.settler.enqueue(settling{Settlement: &Settlement{Delivery: x, Outcome: Done}, label: label, refused: reason})
 		return
 	}
 	s := &Settlement{Delivery: x, Outcome: Dead, Reason: reason}

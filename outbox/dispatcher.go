@@ -85,15 +85,35 @@ func (d *Dispatcher) Start() {
 // Reserve takes room in memory for a delivery of e to q, and reports whether
 // there was any. It is followed by [Dispatcher.Hand] or [Dispatcher.Free].
 func (d *Dispatcher) Reserve(q Queue, e *keg.Event) bool {
-	l := d.lane(q)
-	return l != nil && !l.more.Load() && d.budget.take(&l.share, e.Weight())
+	for d.lane(q) != nil {
+		d.mu.RLock() // a lane with room taken is not swept
+		l := d.lanes[q]
+		if l == nil {
+			d.mu.RUnlock()
+			continue
+		}
+		taken := !l.more.Load() && d.budget.take(&l.share, e.Weight())
+		d.mu.RUnlock()
+		return taken
+	}
+	return false
 }
 
 // Free gives reserved room back.
 func (d *Dispatcher) Free(q Queue, e *keg.Event) {
-	if l := d.lane(q); l != nil {
-		d.budget.free(&l.share, e.Weight())
+	if d.release(q, e) {
+		signal(d.hungry)
 	}
+}
+
+// release gives back the room of one delivery, and reports whether the store has
+// more for its lane.
+func (d *Dispatcher) release(q Queue, e *keg.Event) (more bool) {
+	d.mu.RLock()
+	l := d.lanes[q]
+	d.mu.RUnlock()
+	d.budget.free(&l.share, e.Weight())
+	return l.more.Load()
 }
 
 // Hand takes deliveries that a Put has handed out, for which room was reserved.
@@ -132,6 +152,18 @@ func (d *Dispatcher) lane(q Queue) *lane {
 		d.lanes[q] = l
 	}
 	return l
+}
+
+// sweep removes the lanes that hold nothing: there are as many queues as there
+// ever were routes, and a lane is cheaply made again. Only the feeder calls it.
+func (d *Dispatcher) sweep() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for q, l := range d.lanes {
+		if l.share.count.Load() == 0 && l.askedToWait() <= 0 {
+			delete(d.lanes, q)
+		}
+	}
 }
 
 // Close makes no new attempts, waits for those under way until ctx ends, cuts

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/kong/keg"
@@ -14,6 +16,8 @@ const (
 	feedAgain = 30 * time.Second
 	// feedRetry is the wait after a look that failed.
 	feedRetry = 500 * time.Millisecond
+	// sweepLanes is how often lanes that hold nothing are removed.
+	sweepLanes = time.Minute
 )
 
 // feed claims what the store has and memory has room for, until ctx ends.
@@ -21,7 +25,7 @@ func (d *Dispatcher) feed(ctx context.Context) {
 	defer close(d.feeding)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	failing := false
+	failing, swept := false, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -38,25 +42,34 @@ func (d *Dispatcher) feed(ctx context.Context) {
 			d.log.Error("stored deliveries cannot be claimed; they wait in the store", "error", err)
 		}
 		failing = err != nil
+		if time.Since(swept) >= sweepLanes {
+			d.sweep()
+			swept = time.Now()
+		}
 		timer.Reset(wait)
 	}
 }
 
 // round goes through the queues that have something, until memory or they have
-// no more, and returns when to look again.
+// no more, and returns when to look again. A queue that cannot be read holds up no
+// other.
 func (d *Dispatcher) round(ctx context.Context) (time.Duration, error) {
 	for {
 		queues, again, err := d.store.Ready(ctx)
 		if err != nil {
 			return feedRetry, err
 		}
+		var errs []error
 		progress := false
 		ready := make(map[Queue]bool, len(queues))
 		for _, q := range queues {
 			ready[q] = true
 			some, err := d.fill(ctx, q)
-			if err != nil {
+			if _, away := errors.AsType[*UnavailableError](err); away || ctx.Err() != nil {
 				return feedRetry, err
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%q of route %q: %w", q.Destination, q.Route, err))
 			}
 			progress = progress || some
 		}
@@ -67,6 +80,9 @@ func (d *Dispatcher) round(ctx context.Context) (time.Duration, error) {
 			}
 		}
 		d.mu.RUnlock()
+		if len(errs) > 0 {
+			return feedRetry, errors.Join(errs...)
+		}
 		if progress {
 			continue
 		}
@@ -90,9 +106,9 @@ func (d *Dispatcher) fill(ctx context.Context, q Queue) (bool, error) {
 	if l == nil {
 		return false, nil
 	}
+	l.more.Store(true) // before looking for room, so that whoever makes some from now on says so
 	n, bytes := l.room()
 	if n <= 0 {
-		l.more.Store(true)
 		return false, nil
 	}
 	claimed, err := d.store.Claim(ctx, q, int(n), bytes)
@@ -120,11 +136,4 @@ func (l *lane) room() (count, bytes int64) {
 		return 0, 0
 	}
 	return l.dispatcher.budget.room(&l.share, claimAtOnce-waiting)
-}
-
-// known returns the lane of a queue, nil where there is none.
-func (d *Dispatcher) known(q Queue) *lane {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.lanes[q]
 }

@@ -50,22 +50,39 @@ func (l *lane) staff() {
 // most is how many workers the lane may have.
 func (l *lane) most() int { return max(int(l.width.Load()), 1) }
 
+// widen notes how many attempts the destination takes at once, and lets more
+// workers begin where it takes more than was known.
+func (l *lane) widen(width int) {
+	if before := l.width.Swap(int32(width)); int(before) >= width {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.staff()
+}
+
 // run is a worker: it makes attempts until nothing is left, or the lane rests.
 func (l *lane) run() {
+	heard := false
 	for {
-		d := l.next()
+		d := l.next(heard)
 		if d == nil {
 			return
 		}
-		l.dispatcher.deliver(l, d)
+		heard = l.dispatcher.deliver(l, d)
 	}
 }
 
-// next takes the next delivery out for a worker, which ends without one. A lane
-// that gets empty asks for more, where the store has some.
-func (l *lane) next() *Delivery {
+// next takes the next delivery out for a worker, which ends without one. A worker
+// that has just heard of the destination ends a rest in which it was thought to be
+// away. A lane that gets empty asks for more, where the store has some.
+func (l *lane) next(heard bool) *Delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if heard && l.resting && l.askedToWait() <= 0 {
+		l.timer.Stop() // too late, it wakes a worker too early, which rests again
+		l.resting = false
+	}
 	if l.resting || l.down || l.buffer.len() == 0 || l.workers > l.most() {
 		l.workers--
 		l.ask()
@@ -85,38 +102,17 @@ func (l *lane) ask() {
 	}
 }
 
-// rest lets no worker start for a while. A delivery that was not attempted is
-// put back where it was; one that was goes last, so that another is the next
-// probe.
-func (l *lane) rest(d *Delivery, attempted bool, wait time.Duration) {
+// rest puts a delivery that was not attempted back where it was, and lets no
+// worker start for a while.
+func (l *lane) rest(d *Delivery, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.putBack(d, attempted)
-	l.pause(wait)
-}
-
-// putBackLast takes in a delivery again whose attempt did not count.
-func (l *lane) putBackLast(d *Delivery) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.putBack(d, true)
-}
-
-// putBack takes a delivery in again. l.mu is held.
-func (l *lane) putBack(d *Delivery, attempted bool) {
-	switch {
-	case l.down:
+	if l.down {
 		l.dispatcher.settler.add("", &Settlement{Delivery: d, Outcome: Return})
-	case attempted:
-		l.buffer.pushBack(d)
-	default:
-		l.buffer.pushFront(d)
+		return
 	}
-}
-
-// pause rests the lane. l.mu is held.
-func (l *lane) pause(wait time.Duration) {
-	if l.down || l.resting {
+	l.buffer.pushFront(d)
+	if l.resting {
 		return
 	}
 	l.resting = true

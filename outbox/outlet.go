@@ -60,6 +60,7 @@ type Observer interface {
 	Attempted(q Queue, label string, e *keg.Event, took time.Duration, err error)
 	// Settled is called when a hold has ended in the store. Label is "" where the
 	// queue had no outlet, reason is that of a Dead, and age the time since the
-	// delivery was accepted.
+	// delivery was accepted. Dead, of what was owed to a dead-letter destination,
+	// leaves no second dead letter: the first is in the store still.
 	Settled(q Queue, label string, outcome Outcome, reason keg.Reason, age time.Duration)
 }

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/kong/keg"
 )
 
 const (
@@ -18,28 +22,35 @@ const (
 )
 
 // settler tells the store how deliveries went: what came while it was busy with
-// the last batch is the next one. What it cannot tell it keeps, and tries again;
-// what a stop leaves untold is delivered a second time.
+// the last batch is the next one. What it cannot tell it keeps, and tries again in
+// smaller batches, so that one which the store cannot bear holds up no other; what
+// a stop leaves untold is delivered a second time. It keeps no more than is held:
+// room is given back when the store has heard.
 type settler struct {
 	dispatcher *Dispatcher
 	wake       chan struct{}
 	done       chan struct{}
 	ctx        context.Context
 	stop       context.CancelFunc
+	failures   rate.Sometimes // as they are logged
 
 	mu      sync.Mutex
 	pending []settling
 	closed  bool
 }
 
-// settling is a settlement on its way, and the destination's label.
+// settling is a settlement on its way, and what the observer is told of it.
 type settling struct {
 	*Settlement
 	label string
+	// refused is why a dead letter was not taken by its destination, "" otherwise:
+	// the store is told that it is done with.
+	refused keg.Reason
 }
 
 func (s *settler) init(d *Dispatcher) {
 	s.dispatcher, s.wake, s.done = d, make(chan struct{}, 1), make(chan struct{})
+	s.failures = rate.Sometimes{First: 1, Interval: 10 * time.Second}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	go s.run()
 }
@@ -47,91 +58,103 @@ func (s *settler) init(d *Dispatcher) {
 // add takes a settlement in. It does not block. After close it is dropped: the
 // hold ends with the process.
 func (s *settler) add(label string, settlement *Settlement) {
+	s.enqueue(settling{Settlement: settlement, label: label})
+}
+
+func (s *settler) enqueue(one settling) {
 	s.mu.Lock()
 	if !s.closed {
-		s.pending = append(s.pending, settling{settlement, label})
+		s.pending = append(s.pending, one)
 	}
 	s.mu.Unlock()
 	signal(s.wake)
 }
 
-func (s *settler) run() {
-	defer close(s.done)
-	var spare []settling
-	for range s.wake {
-		for {
-			s.mu.Lock()
-			batch := s.pending
-			s.pending, spare = spare[:0], nil
-			closed := s.closed
-			s.mu.Unlock()
-			if len(batch) == 0 {
-				spare = batch
-				if closed {
-					return
-				}
-				break
-			}
-			for rest := batch; len(rest) > 0; {
-				n := min(len(rest), settleAtOnce)
-				if !s.settle(rest[:n]) {
-					return
-				}
-				rest = rest[n:]
-			}
-			clear(batch)
-			spare = batch
-			if cap(spare) > 4*settleAtOnce {
-				spare = nil
-			}
+// take moves up to n of what is pending to batch. It blocks until there is some,
+// and returns none when the settler is closed and has no more.
+func (s *settler) take(batch []settling, n int) []settling {
+	for {
+		s.mu.Lock()
+		if len(s.pending) <= n {
+			batch, s.pending = s.pending, batch[:0]
+		} else {
+			batch = append(batch[:0], s.pending[:n]...)
+			clear(s.pending[:n])
+			s.pending = s.pending[n:]
 		}
+		closed := s.closed
+		s.mu.Unlock()
+		if len(batch) > 0 || closed {
+			return batch
+		}
+		<-s.wake
 	}
 }
 
-// settle tells the store of a batch, until it has heard; false where the settler
-// has to end first.
-func (s *settler) settle(batch []settling) bool {
-	d := s.dispatcher
-	settlements := make([]*Settlement, len(batch))
-	for i := range batch {
-		settlements[i] = batch[i].Settlement
-	}
-	for wait, failures := settleRetry, 0; ; wait, failures = min(2*wait, settleRetryMost), failures+1 {
-		err := d.store.Settle(s.ctx, settlements...)
+// putBack takes in again what could not be told, behind the rest.
+func (s *settler) putBack(batch []settling) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = append(s.pending, batch...)
+}
+
+func (s *settler) run() {
+	defer close(s.done)
+	batch, settlements := []settling(nil), []*Settlement(nil)
+	atOnce, wait := settleAtOnce, settleRetry
+	for {
+		clear(batch)
+		if cap(batch) > 4*settleAtOnce {
+			batch = nil
+		}
+		if batch = s.take(batch, atOnce); len(batch) == 0 {
+			return
+		}
+		settlements = settlements[:0]
+		for i := range batch {
+			settlements = append(settlements, batch[i].Settlement)
+		}
+		err := s.dispatcher.store.Settle(s.ctx, settlements...)
+		clear(settlements)
 		if err == nil {
-			if failures > 0 {
-				d.log.Info("deliveries can be settled again")
-			}
-			break
+			s.settled(batch)
+			atOnce, wait = min(2*atOnce, settleAtOnce), settleRetry
+			continue
 		}
-		if s.ctx.Err() != nil {
-			return false
-		}
-		if failures == 0 {
-			d.log.Error("deliveries cannot be settled; what they are is tried again, and a stop before that would deliver them twice",
+		s.putBack(batch)
+		s.failures.Do(func() {
+			s.dispatcher.log.Error("deliveries cannot be settled; it is tried again, and a stop before that would deliver them twice",
 				"deliveries", len(batch), "error", err)
-		}
+		})
 		select {
 		case <-s.ctx.Done():
-			return false
+			return
 		case <-time.After(wait):
 		}
+		atOnce, wait = max(len(batch)/2, 1), min(2*wait, settleRetryMost)
 	}
+}
+
+// settled gives back the room of what the store has heard of, and tells the
+// observer.
+func (s *settler) settled(batch []settling) {
+	d := s.dispatcher
 	more := false
 	for i := range batch {
 		x := batch[i].Delivery
-		if l := d.known(x.Queue); l != nil {
-			d.budget.free(&l.share, x.Event.Weight())
-			more = more || l.more.Load()
+		more = d.release(x.Queue, x.Event) || more
+		if d.observer == nil {
+			continue
 		}
-		if d.observer != nil {
-			d.observer.Settled(x.Queue, batch[i].label, batch[i].Outcome, batch[i].Reason, time.Since(x.Accepted))
+		outcome, reason := batch[i].Outcome, batch[i].Reason
+		if batch[i].refused != "" {
+			outcome, reason = Dead, batch[i].refused
 		}
+		d.observer.Settled(x.Queue, batch[i].label, outcome, reason, time.Since(x.Accepted))
 	}
 	if more {
 		signal(d.hungry)
 	}
-	return true
 }
 
 // close settles what is pending, until ctx ends.

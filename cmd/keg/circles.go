@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"log/slog"
-	"reflect"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/router"
@@ -49,30 +48,4 @@ func (c circles) check(t *router.Table) error {
 		look("", d)
 	}
 	return errors.Join(errs...)
-}
-
-// swap makes a new table the node's. Its sources are those of the start: they
-// hold connections and offsets, and change with a restart.
-func (n *node) swap(c circles, t *router.Table) error {
-	if err := c.check(t); err != nil {
-		return err
-	}
-	if err := n.hub.SetTable(t); err != nil {
-		return err
-	}
-	if !sameSources(n.declared, t.Sources()) {
-		n.log.Warn("`sources` of the routes file have changed; the ones from the start run on until KEG is started again")
-	}
-	return nil
-}
-
-func sameSources(a, b []keg.SourceConfig) bool {
-	strip := func(all []keg.SourceConfig) []keg.SourceConfig {
-		all = append([]keg.SourceConfig(nil), all...)
-		for i := range all {
-			all[i].Line = 0
-		}
-		return all
-	}
-	return reflect.DeepEqual(strip(a), strip(b))
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -114,16 +113,13 @@ func openDeadLetters(ctx context.Context, s settings, stderr io.Writer) (console
 // it would make one.
 func embeddedFolder(s settings) (string, error) {
 	setting := s["persistence-url"]
-	u, err := url.Parse(setting.text)
+	at, err := parseStoreURL(setting.text)
 	if err != nil {
-		return "", misuse(fmt.Errorf("%s is no URL", setting.origin)) // without the text: it may hold a password
+		return "", misuse(fmt.Errorf("%s: %w", setting.origin, err)) // without the text: it may hold a password
 	}
-	if u.Scheme != "file" {
-		return "", fmt.Errorf("a store of %s:// is opened by a running node alone: start one, or say with --status-listen where it is", u.Scheme)
-	}
-	folder := u.Path
+	folder := at.folder
 	if folder == "" {
-		folder = u.Opaque // file:keg-data
+		return "", fmt.Errorf("the store in %s is opened by a running node alone: start one, or say with --status-listen where it is", at)
 	}
 	entries, err := os.ReadDir(folder)
 	switch {

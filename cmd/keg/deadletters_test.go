@@ -244,7 +244,7 @@ func TestWhereThereAreNoDeadLettersToAskForItIsSaid(t *testing.T) {
 		"no node and no store":      {[]string{"KEG_STATUS_LISTEN=" + closed, "KEG_PERSISTENCE_URL=file:///no/such/folder"}, "there is no store in /no/such/folder"},
 		"an empty folder":           {[]string{"KEG_STATUS_LISTEN=" + closed, "KEG_PERSISTENCE_URL=file://" + empty}, "there is no store in " + empty},
 		"a database":                {[]string{"KEG_STATUS_LISTEN=off", "KEG_PERSISTENCE_URL=postgres://keg:s3cr3t@db/keg"}, "running node alone"},
-		"no URL":                    {[]string{"KEG_STATUS_LISTEN=off", "KEG_PERSISTENCE_URL=postgres://keg:s3cr3t@db:x y/keg"}, "KEG_PERSISTENCE_URL is no URL"},
+		"no URL":                    {[]string{"KEG_STATUS_LISTEN=off", "KEG_PERSISTENCE_URL=postgres://keg:s3cr3t@db:x y/keg"}, "KEG_PERSISTENCE_URL: is no URL"},
 		"a store that is in use":    {[]string{"KEG_STATUS_LISTEN=off", "KEG_PERSISTENCE_URL=file://" + busy}, "another process"},
 		"a node of another machine": {[]string{"KEG_STATUS_LISTEN=203.0.113.1:1", "KEG_PERSISTENCE_URL=file:///no/such/folder"}, "asking the node at 203.0.113.1:1"},
 		"a node without a store":    {[]string{"KEG_STATUS_LISTEN=" + without}, "KEG_PERSISTENCE_ENABLE"},

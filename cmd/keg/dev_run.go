@@ -59,7 +59,7 @@ func runDev(ctx context.Context, s settings, c devConfig, stdout io.Writer) erro
 	}
 	defer tellStop(ctx, log)()
 	err = f.run(ctx, stdout)
-	if unusable(err) {
+	if usage := new(usageError); unusable(err) && !errors.As(err, &usage) { // which has said it
 		err = misuse(fmt.Errorf("%w\nChoose another address with --proxy-listen, --admin-listen or --http-source-listen, or leave it out with off", err))
 	}
 	return err

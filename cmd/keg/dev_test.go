@@ -222,8 +222,8 @@ func TestEveryListenerCanBeLeftOut(t *testing.T) {
 	p := start(t, nil, "dev", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "off", "--kafka-listen", "off",
 		"--mqtt-listen", "off", "--webhook-listen", "off", "--http-source-listen", "127.0.0.1:0")
 	p.until("ready")
-	if n := strings.Count(p.said(), " off "); n != 4 {
-		t.Errorf("%d listeners are off, want 4:\n%s", n, p.said())
+	if n := strings.Count(p.said(), " off "); n != 5 {
+		t.Errorf("%d listeners are off, want 5:\n%s", n, p.said())
 	}
 	address := regexp.MustCompile(`HTTP source\s+(\S+)`).FindStringSubmatch(p.said())[1]
 	if status, answer, _ := post(t, "http://"+address+"/", "application/json", `{"event_type":"nothing.takes.this"}`); status != http.StatusAccepted {
@@ -262,5 +262,15 @@ routes:
 		if !strings.Contains(stderr, want) {
 			t.Errorf("says nothing of %s: %s", want, stderr)
 		}
+	}
+}
+
+// A source that listens to nobody is never ready to listen, and keeps no first
+// look waiting; its broker may be away, too.
+func TestAFirstLookWithSourcesThatDoNotListenIsReady(t *testing.T) {
+	p := start(t, []string{"KEG_EVENT_SOURCES=mqtt:127.0.0.1:1,kafka:127.0.0.1:1"}, append([]string{"dev"}, anyPort...)...)
+	p.until("ready")
+	if status := p.stop(); status != 0 {
+		t.Errorf("it ended with %d:\n%s", status, p.said())
 	}
 }

@@ -69,6 +69,9 @@ func bind(flags *pflag.FlagSet, command string) settings {
 		bound[v.flag] = value
 		flags.Var(value, v.flag, fmt.Sprintf("%s (%s)", v.help, v.name))
 		flags.Lookup(v.flag).DefValue = v.fallback
+		if v.fallback == "false" { // a switch: the flag alone turns it on
+			flags.Lookup(v.flag).NoOptDefVal = "true"
+		}
 	}
 	return bound
 }

@@ -28,7 +28,7 @@ func TestFirstWords(t *testing.T) {
 		{"routes explain", exitUsage, []string{"2 arguments", "FILE EVENT"}},
 		{"tail", exitUsage, []string{"1 argument,", "ADDRESS"}},
 		{"tail kafka://127.0.0.1/orders", exitUsage, []string{"port", "kafka://host:port/topic"}},
-		{"serve --persistence-enable maybe", exitUsage, []string{"true or false"}},
+		{"serve --persistence-enable=maybe", exitUsage, []string{"true or false"}},
 		{"serve --socket " + filepath.Join(empty, "no", "keg.socket"), exitUsage, []string{filepath.Join(empty, "no"), "--socket", "KEG_SOCKET"}},
 	} {
 		status, stdout, stderr := runKeg(t, nil, strings.Fields(test.args)...)

@@ -14,15 +14,15 @@ import (
 // store is still the process's before this one. Until then whoever wants
 // something of it waits.
 type lateStore struct {
-	opened chan struct{} // closed when store is set
+	settled chan struct{} // closed when there is a store, or never will be
 
 	mu    sync.Mutex
 	store outbox.Store // nil before
-	why   string       // what is waited for
+	why   string       // there is none
 }
 
 func newLateStore() *lateStore {
-	return &lateStore{opened: make(chan struct{}), why: "the store is being opened"}
+	return &lateStore{settled: make(chan struct{}), why: "the store is being opened"}
 }
 
 // set gives the store to all that wait.
@@ -30,14 +30,22 @@ func (l *lateStore) set(s outbox.Store) {
 	l.mu.Lock()
 	l.store = s
 	l.mu.Unlock()
-	close(l.opened)
+	close(l.settled)
 }
 
-// waits says what is waited for.
+// waits says what is waited for, to whoever asks meanwhile.
 func (l *lateStore) waits(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.why = why
+}
+
+// giveUp tells all that wait that there will be no store, and why.
+func (l *lateStore) giveUp(why string) {
+	l.mu.Lock()
+	l.why = why
+	l.mu.Unlock()
+	close(l.settled)
 }
 
 // now returns the store, or why there is none yet.
@@ -50,15 +58,12 @@ func (l *lateStore) now() (outbox.Store, error) {
 	return l.store, nil
 }
 
-// await returns the store when there is one, or, when ctx ends, why not.
+// await returns the store when there is one, or why not, when ctx ends or there
+// never will be.
 func (l *lateStore) await(ctx context.Context) (outbox.Store, error) {
 	select {
-	case <-l.opened:
-	default:
-		select {
-		case <-l.opened:
-		case <-ctx.Done():
-		}
+	case <-l.settled:
+	case <-ctx.Done():
 	}
 	return l.now()
 }

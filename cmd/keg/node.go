@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -126,4 +127,30 @@ func (n *node) listen() error {
 		err = fmt.Errorf("%w\nRun keg as the user that owns %s, or choose another place with --socket (KEG_SOCKET)", err, filepath.Dir(n.socket))
 	}
 	return misuse(err)
+}
+
+// swap makes a new table the node's. Its sources are those of the start: they
+// hold connections and offsets, and change with a restart.
+func (n *node) swap(c circles, t *router.Table) error {
+	if err := c.check(t); err != nil {
+		return err
+	}
+	if err := n.hub.SetTable(t); err != nil {
+		return err
+	}
+	if !sameSources(n.declared, t.Sources()) {
+		n.log.Warn("`sources` of the routes file have changed; the ones from the start run on until KEG is started again")
+	}
+	return nil
+}
+
+func sameSources(a, b []keg.SourceConfig) bool {
+	strip := func(all []keg.SourceConfig) []keg.SourceConfig {
+		all = append([]keg.SourceConfig(nil), all...)
+		for i := range all {
+			all[i].Line = 0
+		}
+		return all
+	}
+	return reflect.DeepEqual(strip(a), strip(b))
 }

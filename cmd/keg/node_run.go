@@ -52,16 +52,21 @@ func (n *node) run(ctx context.Context) error {
 // start opens the store, and lets what waits in it go.
 func (n *node) start(ctx context.Context) error {
 	if n.store != nil {
+		set := false
 		err := n.inTurn(ctx, "store "+n.storeAt.String(), embedded.ErrInUse, func() error {
 			opened, err := n.storeAt.open(ctx, n.log, n.maxKept)
 			switch {
 			case err == nil:
 				n.store.set(opened)
+				set = true
 			case errors.Is(err, embedded.ErrInUse):
 				n.store.waits("the store is still that of the keg before this one")
 			}
 			return err
 		})
+		if !set { // those that wait for it would hold up the stop
+			n.store.giveUp("the store was not opened, and KEG stops")
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil

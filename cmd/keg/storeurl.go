@@ -43,7 +43,8 @@ func parseStoreURL(text string) (storeURL, error) {
 	return storeURL{}, fmt.Errorf("has the scheme %q, and no store does; %s", u.Scheme, storeForms)
 }
 
-// String names the store without its password.
+// String names the store without its password, and without parameters, one of
+// which may be a password too.
 func (s storeURL) String() string {
 	if s.database == "" {
 		return s.folder
@@ -52,5 +53,6 @@ func (s storeURL) String() string {
 	if err != nil {
 		return "the database"
 	}
+	u.RawQuery, u.Fragment = "", ""
 	return u.Redacted()
 }

@@ -7,13 +7,14 @@ import (
 
 func TestStoreURLs(t *testing.T) {
 	for text, want := range map[string]storeURL{
-		"file:///var/lib/keg":                {folder: "/var/lib/keg"},
-		"file:keg-data":                      {folder: "keg-data"},
-		"file:my%20data":                     {folder: "my data"},
-		"./keg-data":                         {folder: "./keg-data"},
-		"/var/lib/keg":                       {folder: "/var/lib/keg"},
-		"postgres://keg:s3cret@db/keg":       {database: "postgres://keg:s3cret@db/keg"},
-		"postgresql://db/keg?sslmode=verify": {database: "postgresql://db/keg?sslmode=verify"},
+		"file:///var/lib/keg":          {folder: "/var/lib/keg"},
+		"file:keg-data":                {folder: "keg-data"},
+		"file:my%20data":               {folder: "my data"},
+		"./keg-data":                   {folder: "./keg-data"},
+		"/var/lib/keg":                 {folder: "/var/lib/keg"},
+		"postgres://keg:s3cret@db/keg": {database: "postgres://keg:s3cret@db/keg"},
+		"postgres://db/keg?user=keg&password=s3cret": {database: "postgres://db/keg?user=keg&password=s3cret"},
+		"postgresql://db/keg?sslmode=verify":         {database: "postgresql://db/keg?sslmode=verify"},
 	} {
 		got, err := parseStoreURL(text)
 		if err != nil || got != want {

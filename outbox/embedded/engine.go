@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -15,8 +14,8 @@ import (
 )
 
 const (
-	memTableBytes = 16 << 20 // the log that a start reads again is a few of these
-	cacheBytes    = 16 << 20
+	memTableBytes = 8 << 20 // the log that a start reads again is a few of these
+	cacheBytes    = 8 << 20
 	// Puts wait while more than these (of full size) have not been written out, or sorted in.
 	// Pebble's own limits are out of reach, for a Pebble that waits at them cannot
 	// be given up.
@@ -42,7 +41,7 @@ func openEngine(s *Store, failed func(*engine, error)) (e *engine, err error) {
 	e.fence = &fence{FS: s.disk, failed: func(err error) { failed(e, err) }}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("pebble panicked while it opened: %v", r)
+			err = fmt.Errorf("a panic while Pebble was opened: %v", r)
 		}
 		if err != nil {
 			e.fence.down.Store(true)
@@ -111,7 +110,7 @@ func (e *engine) close() (err error) {
 		go func() {
 			defer func() {
 				if r := recover(); r != nil {
-					done <- fmt.Errorf("pebble panicked while it closed: %v", r)
+					done <- fmt.Errorf("a panic while Pebble was closed: %v", r)
 				}
 			}()
 			e.reading.Lock()
@@ -125,7 +124,7 @@ func (e *engine) close() (err error) {
 		select {
 		case err = <-done:
 		case <-time.After(abandonAfter):
-			err = errors.New("pebble did not close")
+			err = fmt.Errorf("it did not close")
 		}
 	})
 	return err

@@ -65,10 +65,10 @@ func eventually(t *testing.T, what string, condition func() bool) {
 
 // every n-th write of any kind fails, for all n of a run.
 func TestAnyWriteMayFail(t *testing.T) {
-	for n := range 60 {
+	for n := range rounds(60) {
 		t.Run(fmt.Sprint("write ", n), func(t *testing.T) { failAt(t, int64(n), 1) })
 	}
-	for n := range 20 {
+	for n := range rounds(20) {
 		t.Run(fmt.Sprint("eight from write ", n), func(t *testing.T) { failAt(t, int64(3*n), 8) })
 	}
 }
@@ -228,7 +228,7 @@ func TestACrashKeepsWhatWasAcknowledged(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	disk := vfs.NewCrashableMem()
-	for round := range 25 {
+	for round := range rounds(25) {
 		random := rand.New(rand.NewPCG(seed, uint64(round)))
 		s := open(t, "store", embedded.Options{}.On(disk))
 		var acknowledged sync.Map
@@ -302,4 +302,12 @@ func inOrder(t *testing.T, s *embedded.Store, want map[string]bool) {
 			t.Errorf("event %s was acknowledged and is lost", id)
 		}
 	}
+}
+
+// rounds is how often something is done, less under the race detector.
+func rounds(n int) int {
+	if raced {
+		return n / 5
+	}
+	return n
 }

@@ -53,9 +53,18 @@ func perSecond(b *testing.B, n int) { b.ReportMetric(float64(n)/b.Elapsed().Seco
 func BenchmarkPutBy64Writers(b *testing.B) {
 	s := benchStore(b)
 	putAll(b, s, 1000, false, nil)
+	groups := func() (n float64) {
+		if err := s.pool.QueryRow(b.Context(), "SELECT sum(seq) FROM writers").Scan(&n); err != nil {
+			b.Fatal(err)
+		}
+		return n
+	}
+	before := groups()
 	b.ResetTimer()
 	putAll(b, s, b.N, false, nil)
 	perSecond(b, b.N)
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/(groups()-before), "events/group")
 }
 
 // BenchmarkBare is what the database takes without a store: two connections

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,27 +14,6 @@ const (
 	freed = 5000
 	swept = 5000
 )
-
-// doubts are the stamps of calls that may have handed out deliveries which
-// nobody knows of: their answer was lost, or came when the caller had gone.
-type doubts struct {
-	mutex  sync.Mutex
-	stamps []int64
-}
-
-func (d *doubts) add(stamps ...int64) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.stamps = append(d.stamps, stamps...)
-}
-
-func (d *doubts) take() []int64 {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	stamps := d.stamps
-	d.stamps = nil
-	return stamps
-}
 
 // microseconds is a duration as a parameter of `$1::float8 * interval '1 microsecond'`.
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
@@ -158,31 +136,6 @@ func (k *keeper) beat(ctx context.Context) error {
 	}
 	k.log.Warn("this node was silent for longer than its lease: others have what it held, and may deliver it a second time", "lease", k.lease)
 	return k.register(ctx, k.c)
-}
-
-// freeDoubts makes ready what was handed out to nobody. With the node's row
-// locked none of the node's transactions is under way, so that the one in doubt
-// is seen if there ever was one.
-func (k *keeper) freeDoubts(ctx context.Context) error {
-	stamps := k.doubts.take()
-	if len(stamps) == 0 {
-		return nil
-	}
-	err := pgx.BeginFunc(ctx, k.c, func(tx pgx.Tx) error {
-		node := k.node.Load()
-		if _, err := tx.Exec(ctx, `SELECT FROM nodes WHERE id = $1 FOR UPDATE`, node); err != nil {
-			return err
-		}
-		tag, err := tx.Exec(ctx, `UPDATE deliveries SET holder = 0 WHERE holder = $1 AND stamp = ANY($2)`, node, stamps)
-		if tag.RowsAffected() > 0 {
-			defer k.changed()
-		}
-		return err
-	})
-	if err != nil {
-		k.doubts.add(stamps...)
-	}
-	return err
 }
 
 // takeOver frees what nodes held whose lease has run out, by the database's

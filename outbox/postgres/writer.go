@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -40,17 +41,24 @@ func (w *writer) run(ctx context.Context) {
 		g := &group{}
 		g.add(next)
 		next = nil
+		// Those whom the last group has let go are about to come again: they are
+		// given the processor once or twice, and the group gets fuller for it.
+		yields := 0
 	gather:
 		for {
 			select {
 			case p := <-w.puts:
+				yields = 0
 				if g.count+len(p.rows) > groupEntries || g.bytes+p.bytes > groupBytes {
 					next = p
 					break gather
 				}
 				g.add(p)
 			default:
-				break gather
+				if yields++; yields > 2 {
+					break gather
+				}
+				runtime.Gosched()
 			}
 		}
 		w.store(ctx, g)
