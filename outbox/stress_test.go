@@ -127,6 +127,9 @@ func stress(t *testing.T, seed uint64, length time.Duration) {
 	for sender := range 4 {
 		senders.Go(func() {
 			for n := 0; ; n++ {
+				if n == 1000 { // enough to be drained soon
+					<-stop
+				}
 				select {
 				case <-stop:
 					mu.Lock()
@@ -148,6 +151,17 @@ func stress(t *testing.T, seed uint64, length time.Duration) {
 	troubles.Wait()
 	s.faults.Store(false)
 	defer s.tell()
+	for before := int64(-1); ; { // as long as it goes on, however slow the machine
+		now := s.waiting()
+		if now == 0 || now == before {
+			break
+		}
+		before = now
+		patience := time.Now().Add(30 * time.Second)
+		for s.waiting() == now && time.Now().Before(patience) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
 	s.empty()
 	s.count()
 	t.Logf("%d events", puts)
@@ -296,6 +310,18 @@ func (s *stressed) restart() {
 	s.inUse.Lock()
 	defer s.inUse.Unlock()
 	s.again()
+}
+
+// waiting counts what is owed.
+func (s *stressed) waiting() (n int64) {
+	stats, err := s.store.Stats(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, q := range stats.Queues {
+		n += q.Waiting
+	}
+	return n
 }
 
 // tell describes what is stuck, where something is.
