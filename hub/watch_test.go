@@ -61,8 +61,11 @@ func TestWhatIsCountedIsWhatHappened(t *testing.T) {
 	if r := p.Publish(t.Context(), event("1"))[0]; r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	until(t, "both the destination and the grave have refused it", func() bool { return k.Stats().Failed == 2 })
-	if s := k.Stats(); s.Delivered != 1 || s.DeadLettered != 1 { // that of the other route
+	until(t, "the destination and the grave have refused it, and the other route's has it", func() bool {
+		n, _ := k.dispatcher.Held()
+		return n == 0 && k.Stats().Failed == 2 && len(k.got("b")) == 1
+	})
+	if s := k.Stats(); s.Delivered != 1 || s.DeadLettered != 1 {
 		t.Errorf("%+v", s)
 	}
 	broken := event("2")

@@ -196,24 +196,6 @@ func TestAQueueThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	once(t, outlets[1].taken(), 1500)
 }
 
-func TestARefusedDeadLetterIsNotCountedAsDelivered(t *testing.T) {
-	var outcomes watch
-	r := newRig(t, outbox.DispatcherOptions{Observer: &outcomes})
-	q, o := r.outlet("a")
-	o.on(always(keg.Permanent(errDown)))
-	o.grave = outbox.Queue{Route: "r", Destination: "grave", DeadLetter: true}
-	g := newOutlet("fake://grave")
-	g.on(always(keg.Permanent(errors.New("the grave is full"))))
-	r.outlets[o.grave] = g
-	r.Start()
-	r.put("1", "", q)
-	r.empty()
-	r.until("both are told of", func() bool { return outcomes.dead.Load() == 2 })
-	if n := outcomes.done.Load(); n != 0 {
-		t.Errorf("%d count as delivered", n)
-	}
-}
-
 type watch struct{ done, dead atomic.Int64 }
 
 func (*watch) Attempted(outbox.Queue, string, *keg.Event, time.Duration, error) {}

@@ -184,7 +184,13 @@ func (r *rig) put(id, key string, queues ...outbox.Queue) {
 	for _, q := range queues {
 		entry.Owed = append(entry.Owed, &outbox.Owed{Queue: q, Key: key, Hold: r.Reserve(q, e)})
 	}
-	if err := r.store.Put(r.t.Context(), entry); err != nil {
+	r.keep(entry)
+}
+
+// keep stores what is owed, for which room was reserved, and hands it on.
+func (r *rig) keep(entry *outbox.Entry) {
+	r.t.Helper()
+	if err := r.store.Put(context.Background(), entry); err != nil {
 		r.t.Error(err)
 	}
 	for _, o := range entry.Owed {
@@ -192,7 +198,7 @@ func (r *rig) put(id, key string, queues ...outbox.Queue) {
 		case o.Held != nil:
 			r.Hand(o.Held)
 		case o.Hold:
-			r.Free(o.Queue, e)
+			r.Free(o.Queue, entry.Event)
 		}
 	}
 }

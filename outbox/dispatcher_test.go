@@ -150,9 +150,15 @@ func TestAPoisonEventHoldsUpNoOther(t *testing.T) {
 	})
 	r.Start()
 	r.putMany(200, q)
+	others := 199
+	r.until("it is given up", func() bool { // alone, it could not be told from an outage
+		r.put(fmt.Sprint("other", others), "", q)
+		others++
+		return len(r.dead()) == 1
+	})
 	r.empty()
-	if got := o.taken(); len(got) != 199 {
-		t.Errorf("%d were taken", len(got))
+	if got := o.taken(); len(got) != others {
+		t.Errorf("%d of %d were taken", len(got), others)
 	}
 	if dead := r.dead(); len(dead) != 1 || dead[0].Event.ID != "7" || dead[0].Reason != keg.ReasonExhausted {
 		t.Errorf("%+v", dead)
@@ -200,7 +206,8 @@ func TestHowADeliveryIsGivenUp(t *testing.T) {
 }
 
 func TestADeadLetterThatItsDestinationRefusesStaysInTheStore(t *testing.T) {
-	r := newRig(t, outbox.DispatcherOptions{})
+	var outcomes watch
+	r := newRig(t, outbox.DispatcherOptions{Observer: &outcomes})
 	q, o := r.outlet("a")
 	o.on(always(keg.Permanent(errDown)))
 	o.grave = outbox.Queue{Route: "r", Destination: "grave", DeadLetter: true}
@@ -215,6 +222,10 @@ func TestADeadLetterThatItsDestinationRefusesStaysInTheStore(t *testing.T) {
 	}
 	if !strings.Contains(r.log.String(), "the grave is full") {
 		t.Error("nobody is told")
+	}
+	r.until("both are told of as given up", func() bool { return outcomes.dead.Load() == 2 })
+	if n := outcomes.done.Load(); n != 0 {
+		t.Errorf("%d count as delivered", n)
 	}
 }
 

@@ -135,22 +135,21 @@ func (s *settler) run() {
 	}
 }
 
-// settled gives back the room of what the store has heard of, and tells the
-// observer.
+// settled tells the observer of what the store has heard of, and then gives back
+// its room.
 func (s *settler) settled(batch []settling) {
 	d := s.dispatcher
 	more := false
 	for i := range batch {
 		x := batch[i].Delivery
+		if d.observer != nil {
+			outcome, reason := batch[i].Outcome, batch[i].Reason
+			if batch[i].refused != "" {
+				outcome, reason = Dead, batch[i].refused
+			}
+			d.observer.Settled(x.Queue, batch[i].label, outcome, reason, time.Since(x.Accepted))
+		}
 		more = d.release(x.Queue, x.Event) || more
-		if d.observer == nil {
-			continue
-		}
-		outcome, reason := batch[i].Outcome, batch[i].Reason
-		if batch[i].refused != "" {
-			outcome, reason = Dead, batch[i].refused
-		}
-		d.observer.Settled(x.Queue, batch[i].label, outcome, reason, time.Since(x.Accepted))
 	}
 	if more {
 		signal(d.hungry)
