@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -223,5 +224,37 @@ func (w *watch) Settled(_ outbox.Queue, _ string, o outbox.Outcome, _ keg.Reason
 		w.done.Add(1)
 	case outbox.Dead:
 		w.dead.Add(1)
+	}
+}
+
+// A destination that takes so many in a while, and refuses the rest with
+// Retry-After, is not run against with all that waits until it is dead letters.
+func TestADestinationThatTakesSoManyInAWhileIsNotRunAgainst(t *testing.T) {
+	r := newRig(t, outbox.DispatcherOptions{})
+	q, o := r.outlet("a")
+	o.width = 256
+	const window = 100 * time.Millisecond
+	var mu sync.Mutex
+	var until time.Time
+	left := 0
+	o.on(func(context.Context, *keg.Event) error {
+		time.Sleep(time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); now.After(until) {
+			until, left = now.Add(window), 20
+		}
+		if left == 0 {
+			return keg.RetryAfter(errors.New("answered 429"), time.Until(until))
+		}
+		left--
+		return nil
+	})
+	r.putMany(400, q)
+	r.Start()
+	r.empty()
+	// The first 256 are on their way before it asks for anything.
+	if n := len(r.dead()); n > 100 {
+		t.Errorf("%d of 400 are dead letters", n)
 	}
 }

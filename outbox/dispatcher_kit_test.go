@@ -96,6 +96,7 @@ func (o *outlet) attempts() (all, most int) {
 type rig struct {
 	*outbox.Dispatcher
 	t       *testing.T
+	folder  string // the store's
 	store   outbox.Store
 	log     logtest.Log
 	options outbox.DispatcherOptions
@@ -107,18 +108,14 @@ type rig struct {
 
 func newRig(t *testing.T, o outbox.DispatcherOptions) *rig {
 	t.Helper()
-	r := &rig{t: t, outlets: map[outbox.Queue]*outlet{}}
-	store, err := embedded.Open(t.TempDir(), embedded.Options{Log: r.log.Logger()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.store = store
-	o.Store, o.Outlets, o.Log = store, r, r.log.Logger()
+	r := &rig{t: t, folder: t.TempDir(), outlets: map[outbox.Queue]*outlet{}}
+	r.open()
+	o.Store, o.Outlets, o.Log = r.store, r, r.log.Logger()
 	r.options = o
 	r.Dispatcher = outbox.NewDispatcher(o)
 	t.Cleanup(func() {
 		r.close()
-		if err := store.Close(); err != nil {
+		if err := r.store.Close(); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
@@ -126,6 +123,16 @@ func newRig(t *testing.T, o outbox.DispatcherOptions) *rig {
 		}
 	})
 	return r
+}
+
+// open opens the store.
+func (r *rig) open() {
+	r.t.Helper()
+	store, err := embedded.Open(r.folder, embedded.Options{Log: r.log.Logger()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.store = store
 }
 
 func (r *rig) close() {

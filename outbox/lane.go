@@ -20,6 +20,8 @@ type lane struct {
 	mu      sync.Mutex
 	buffer  deque
 	workers int
+	limit   int  // of workers, since the destination asked to be left alone; 0: none but its width
+	answers int  // since limit grew
 	resting bool // no worker starts before the timer fires
 	timer   *time.Timer
 	down    bool
@@ -48,8 +50,28 @@ func (l *lane) staff() {
 	go l.run()
 }
 
-// most is how many workers the lane may have.
-func (l *lane) most() int { return max(int(l.width.Load()), 1) }
+// most is how many workers the lane may have. l.mu is held.
+func (l *lane) most() int {
+	most := max(int(l.width.Load()), 1)
+	if l.limit > 0 {
+		most = min(most, l.limit)
+	}
+	return most
+}
+
+// grow counts an answer of the destination. After as many as there may be workers
+// there may be one more. l.mu is held.
+func (l *lane) grow() {
+	if l.limit == 0 {
+		return
+	}
+	if l.answers++; l.answers >= l.limit {
+		l.limit, l.answers = l.limit+1, 0
+	}
+	if l.limit >= int(l.width.Load()) {
+		l.limit = 0
+	}
+}
 
 // widen notes how many attempts the destination takes at once, and lets more
 // workers begin where it takes more than was known.
@@ -81,9 +103,12 @@ func (l *lane) run() {
 func (l *lane) next(heard bool) *Delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if heard && l.resting && l.askedToWait() <= 0 {
-		l.timer.Stop() // too late, it wakes a worker too early, which rests again
-		l.resting = false
+	if heard {
+		l.grow()
+		if l.resting && l.askedToWait() <= 0 {
+			l.timer.Stop() // too late, it wakes a worker too early, which rests again
+			l.resting = false
+		}
 	}
 	if l.resting || l.down || l.buffer.len() == 0 || l.workers > l.most() {
 		l.workers--
@@ -126,15 +151,15 @@ func (l *lane) rest(d *Delivery, wait time.Duration) {
 	})
 }
 
-// leaveAlone notes that the destination has asked for a pause.
+// leaveAlone notes that the destination has asked for a pause. It takes less than
+// it was sent, so that after it one worker begins, lest all that waits spends its
+// attempts on being told so.
 func (l *lane) leaveAlone(wait time.Duration) {
 	until := time.Now().Add(wait).UnixNano()
-	for {
-		before := l.paused.Load()
-		if before >= until || l.paused.CompareAndSwap(before, until) {
-			return
-		}
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.paused.Store(max(l.paused.Load(), until))
+	l.limit, l.answers = 1, 0
 }
 
 // askedToWait is how long the destination is still to be left alone.

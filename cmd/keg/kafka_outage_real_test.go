@@ -48,8 +48,9 @@ func TestStoredEventsOutliveAnOutageOfKafka(t *testing.T) {
 		t.Errorf("the oldest delivery is told to have waited for %v s", age)
 	}
 	control(t, "start", "kafka")
-
+	back := time.Now()
 	n.eventually("the breaker is closed", func() bool { return n.breaker() == console.Closed })
+	t.Logf("away for %v; closed %v after it was back", back.Sub(away).Round(time.Second), time.Since(back).Round(time.Second/10))
 	load.more(t, 300)
 	load.stop()
 	load.only(t) // nobody heard anything but 202

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kong/keg/console"
+	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/outbox/embedded"
 )
 
@@ -52,6 +53,7 @@ func (n *node) run(ctx context.Context) error {
 // start opens the store, and lets what waits in it go.
 func (n *node) start(ctx context.Context) error {
 	if n.store != nil {
+		var away *outbox.UnavailableError
 		set := false
 		err := n.inTurn(ctx, "store "+n.storeAt.String(), embedded.ErrInUse, func() error {
 			opened, err := n.storeAt.open(ctx, n.log, n.maxKept)
@@ -70,6 +72,8 @@ func (n *node) start(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.As(err, &away): // nobody's mistake: it may be there at the next start
+			return err
 		case err != nil:
 			return misuse(err)
 		}

@@ -55,13 +55,17 @@ func TestAKafkaSourceOutlivesItsCluster(t *testing.T) {
 		return load.ids()
 	}
 	first := produce()
-	control(t, "stop", "kafka")
+	control(t, "kill", "kafka")
+	away := time.Now()
 	n.eventually("the source is told to be down", func() bool { return n.metric("keg_source_up", "kafka") == 0 })
+	t.Logf("told to be down after %v", time.Since(away).Round(time.Second/10))
 	if !n.readiness().Ready {
 		t.Error("a node whose source is away is not ready")
 	}
 	control(t, "start", "kafka")
+	back := time.Now()
 	n.eventually("the source is told to be up", func() bool { return n.metric("keg_source_up", "kafka") == 1 })
+	t.Logf("told to be up %v after the broker was", time.Since(back).Round(time.Second/10))
 	arrive(t, first, to.all)
 	arrive(t, produce(), to.all)
 	to.inOrder(t)

@@ -20,9 +20,8 @@
 //
 // Writers encode their events themselves; one goroutine (the committer) gathers
 // what waits into one batch, hands it to Pebble, waits for the sync and answers.
-// A Settle is written by its caller
-// into the same log without waiting for a sync, so that a crash leaves a state
-// that the store once had.
+// A Settle is written by its caller into the same log without waiting for a
+// sync, so that a crash leaves a state that the store once had.
 //
 // # When the disk fails
 //

@@ -54,8 +54,9 @@ const writers = 2
 // pgx reads it, TLS and all; its parameter `schema` names the schema. It makes
 // or migrates the tables. Several nodes may open one database at once.
 //
-// A database that cannot be reached is tried for Options.Patience, and then is
-// an error, as whoever supervises the process is to start it again. Everything
+// A database that cannot be reached is tried for Options.Patience, and then is an
+// [*outbox.UnavailableError], as whoever supervises the process is to start it
+// again. Everything
 // else that keeps the store from working is an error at once, which names the
 // remedy and no secret.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
@@ -101,8 +102,10 @@ func (s *Store) prepare(ctx context.Context, config *pgx.ConnConfig, o Options) 
 			return nil, fatal
 		}
 		if !time.Now().Add(wait).Before(deadline) || ctx.Err() != nil {
-			return nil, fmt.Errorf("the database %s at %s:%d cannot be reached: is it running, and is the URL right? %s",
-				config.Database, config.Host, config.Port, mask(lastLine(err), config.Password))
+			return nil, &outbox.UnavailableError{
+				Problem: fmt.Sprintf("the database %s at %s:%d cannot be reached; see whether it runs, and whether the URL is right", config.Database, config.Host, config.Port),
+				Err:     errors.New(mask(lastLine(err), config.Password)),
+			}
 		}
 		select {
 		case <-time.After(wait):
