@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // mostIdle is the promise of how much memory an idle `keg serve` holds, in KB.
@@ -65,7 +67,26 @@ func buildKeg() (dir, keg string, err error) {
 		_ = os.RemoveAll(dir)
 		return "", "", fmt.Errorf("%w\n%s", err, out)
 	}
+	if err := coldly(keg); err != nil {
+		_ = os.RemoveAll(dir)
+		return "", "", err
+	}
 	return dir, keg, nil
+}
+
+// coldly lets the kernel forget a file's pages. Those of one that has just been
+// written are in large pieces, of which a process is given the whole, so that all
+// of a fresh program counts as resident and not what it has touched.
+func coldly(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 }
 
 // memory reads one line of a process's status, in KB of 1,000 bytes.
