@@ -23,6 +23,7 @@ func TestKafkaSourceUnderKills(t *testing.T) {
 		"kept in stores of the two": {func(n *servedNode, _ string) *servedNode { return n.kept() }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // mostly, it waits for a group to notice, and for a lease to end
 			topic, to, database := uniqueTopic("orders"), newCollector(t).on(t), newSchema(t)
 			makeTopic(t, topic, 6, nil)
 			to.slow = 2 * time.Millisecond

@@ -126,7 +126,7 @@ func TestAFullDisk(t *testing.T) {
 	to := newCollector(t)
 	n := prepareNode(t, httpRoute(to.address, "")).kept()
 	mkdir(t, n.store())
-	if err := syscall.Mount("none", n.store(), "tmpfs", 0, "size=200m"); err != nil {
+	if err := syscall.Mount("none", n.store(), "tmpfs", 0, "size=96m"); err != nil {
 		t.Skipf("no file system can be mounted here (%v); the store's own bound is tested beside this", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(n.store(), syscall.MNT_DETACH) })
@@ -140,7 +140,7 @@ func TestAFullDisk(t *testing.T) {
 	if status, _, _ := n.keg("health", "--live"); status != 0 {
 		t.Errorf("it has not survived:\n%s", n.said())
 	}
-	do(t, syscall.Mount("none", n.store(), "tmpfs", syscall.MS_REMOUNT, "size=800m"))
+	do(t, syscall.Mount("none", n.store(), "tmpfs", syscall.MS_REMOUNT, "size=400m"))
 	n.takesAgain()
 	to.on(t)
 	arrive(t, safe, to.all)
