@@ -39,6 +39,7 @@ type Dispatcher struct {
 	observer Observer
 	budget   budget
 	settler  settler
+	unseen   unseenQueues
 
 	hungry chan struct{} // a lane has room again for what the store has more of
 
@@ -71,6 +72,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		d.budget.maxBytes = DefaultHeldBytes
 	}
 	d.attempts, d.cut = context.WithCancel(context.Background())
+	d.unseen = unseenQueues{unseenAge, map[Queue]time.Time{}}
 	d.settler.init(d)
 	return d
 }

@@ -375,6 +375,19 @@ func TestWhatIsOwedToATableThatWasNotSeenWaits(t *testing.T) {
 	once(t, o.taken(), 50)
 }
 
+func TestWhatWaitsForATableThatNobodyBringsExpires(t *testing.T) {
+	r := newRig(t, outbox.DispatcherOptions{})
+	r.unseen = true
+	q := outbox.Queue{Scope: "plugin-7", Route: "r", Destination: "a"}
+	r.putMany(30, q)
+	r.UnseenAge(time.Nanosecond)
+	r.Start()
+	r.empty()
+	if dead := r.dead(); len(dead) != 30 || dead[0].Reason != keg.ReasonNoDestination || dead[0].Attempts != 0 {
+		t.Fatalf("%d dead letters, %+v", len(dead), dead)
+	}
+}
+
 func TestWhatIsOwedToADestinationThatIsNoMoreBecomesDeadLetters(t *testing.T) {
 	r := newRig(t, outbox.DispatcherOptions{})
 	q := outbox.Queue{Route: "r", Destination: "a"}

@@ -97,14 +97,15 @@ func (d *Dispatcher) round(ctx context.Context) (time.Duration, error) {
 func (d *Dispatcher) fill(ctx context.Context, q Queue) (bool, error) {
 	out, standing := d.outlets.Outlet(q)
 	switch standing {
-	case Unseen:
-		return false, nil
 	case Here:
 		out.Leave()
 	}
 	l := d.lane(q)
 	if l == nil {
 		return false, nil
+	}
+	if standing == Unseen {
+		return false, d.expireUnseen(ctx, l)
 	}
 	l.more.Store(true) // before looking for room, so that whoever makes some from now on says so
 	n, bytes := l.room()

@@ -79,8 +79,10 @@ func newNode(c nodeConfig, log *slog.Logger, o observers) (*node, error) {
 	}
 	n.hub = hub.New(options)
 	circles := circles{c.sources, log}
-	if err := errors.Join(circles.check(c.table), n.hub.SetTable(c.table)); err != nil {
-		return nil, misuse(err)
+	if c.tabled { // without a file, what is stored for the node's routes waits until there is one
+		if err := errors.Join(circles.check(c.table), n.hub.SetTable(c.table)); err != nil {
+			return nil, misuse(err)
+		}
 	}
 	if c.routes != nil {
 		n.routes = newReloader(c.routes, c.table, c.hup, func(t *router.Table) error { return n.swap(circles, t) }, log)

@@ -22,6 +22,7 @@ import (
 type nodeConfig struct {
 	socket        string
 	table         *router.Table
+	tabled        bool             // somebody gave the table; false: there is no file
 	routes        *routesFile      // which the table was read from; nil: from no file
 	hup           <-chan os.Signal // asks for it to be read again; nil: nobody asks
 	sources       []keg.SourceConfig
@@ -74,6 +75,7 @@ func readNodeConfig(s settings, load tableLoader) (nodeConfig, error) {
 	}
 	if c.maxAttempts > 0 {
 		c.table, c.routes, err = load(s.text("routes"), c.routerOptions())
+		c.tabled = c.routes == nil || c.routes.read.text.err == nil
 		var unread *fs.PathError
 		if errors.As(err, &unread) && s.text("routes") != "" {
 			err = fmt.Errorf("%s=%q: %w", s["routes"].origin, s.text("routes"), unread.Err)
