@@ -17,8 +17,10 @@ func storeFigures() ([]figure, error) {
 	var errs []error
 	put, bare := r.middle("Put", "events/s", &errs), r.middle("Put", "bare-events/s", &errs)
 	ratio := r.middle("Put", "of-bare", &errs)
+	stored := atLeast("events of 1 KB stored a second, by 64 writers who wait for a sync", put, 90_000)
+	stored.noise = stored.noise || ratio >= 0.80 // a slow disk is as slow for a bare Pebble
 	return []figure{
-		atLeast("events of 1 KB stored a second, by 64 writers who wait for a sync", put, 90_000),
+		stored,
 		{what: "a bare Pebble's batches, by as many", measured: fmt.Sprintf("%.0f a second", bare)},
 		{"the store against the bare Pebble", fmt.Sprintf("%.2f", ratio), "at least 0.80", ratio < 0.80, ratio >= 0.70},
 	}, errors.Join(errs...)
