@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
@@ -24,20 +25,25 @@ var errFenced = errors.New("this file system is closed to writes, since one of t
 type fence struct {
 	vfs.FS
 	down   atomic.Bool
+	cause  atomic.Pointer[error] // what failed
 	failed func(error)
 }
 
-// may reports whether writes are allowed.
+// may reports whether writes are allowed, and if not, since what has failed.
 func (f *fence) may() error {
-	if f.down.Load() {
-		return errFenced
+	if !f.down.Load() {
+		return nil
 	}
-	return nil
+	if cause := f.cause.Load(); cause != nil {
+		return fmt.Errorf("%w: %w", *cause, errFenced)
+	}
+	return errFenced
 }
 
 // fail ends all writing. It may be called by any goroutine, any number of times.
 func (f *fence) fail(err error) {
 	if f.down.CompareAndSwap(false, true) {
+		f.cause.Store(&err)
 		f.failed(err)
 	}
 }
