@@ -58,6 +58,35 @@ func TestWhatWaitedBeforeTheStartGoes(t *testing.T) {
 	once(t, o.taken(), 3000)
 }
 
+// A store that was just opened knows not yet when what it has is due. It finds
+// out by the first Claim, and the dispatcher must not look away then.
+func TestWhatIsDueSoonAfterAStoreWasOpenedGoesThen(t *testing.T) {
+	r := newRig(t, outbox.DispatcherOptions{})
+	q, o := r.outlet("a")
+	owed := &outbox.Owed{Queue: q, Hold: true}
+	if err := r.store.Put(t.Context(), &outbox.Entry{Event: &keg.Event{ID: "1", Source: "shop", Type: "t"}, Owed: []*outbox.Owed{owed}}); err != nil {
+		t.Fatal(err)
+	}
+	due := time.Now().Add(time.Second)
+	if err := r.store.Settle(t.Context(), &outbox.Settlement{Delivery: owed.Held, Outcome: outbox.Again, At: due}); err != nil {
+		t.Fatal(err)
+	}
+	r.close()
+	if err := r.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.open()
+	r.options.Store = r.store
+	r.Dispatcher = outbox.NewDispatcher(r.options)
+	r.Start()
+	for len(o.taken()) == 0 {
+		if late := time.Since(due); late > 10*time.Second {
+			t.Fatalf("it is %v late", late)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 func TestMemoryIsBoundedWhateverWaits(t *testing.T) {
 	r := newRig(t, outbox.DispatcherOptions{MaxHeld: 200})
 	stop := make(chan struct{})

@@ -54,24 +54,24 @@ func (d *Dispatcher) feed(ctx context.Context) {
 // no more, and returns when to look again. A queue that cannot be read holds up no
 // other.
 func (d *Dispatcher) round(ctx context.Context) (time.Duration, error) {
-	for {
+	for asked := false; ; {
 		queues, again, err := d.store.Ready(ctx)
 		if err != nil {
 			return feedRetry, err
 		}
 		var errs []error
-		progress := false
+		progress, mistaken := false, false
 		ready := make(map[Queue]bool, len(queues))
 		for _, q := range queues {
 			ready[q] = true
-			some, err := d.fill(ctx, q)
+			claimed, err := d.fill(ctx, q)
 			if _, away := errors.AsType[*UnavailableError](err); away || ctx.Err() != nil {
 				return feedRetry, err
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%q of route %q: %w", q.Destination, q.Route, err))
 			}
-			progress = progress || some
+			progress, mistaken = progress || claimed > 0, mistaken || claimed == 0
 		}
 		d.mu.RLock()
 		for q, l := range d.lanes {
@@ -83,7 +83,10 @@ func (d *Dispatcher) round(ctx context.Context) (time.Duration, error) {
 		if len(errs) > 0 {
 			return feedRetry, errors.Join(errs...)
 		}
-		if progress {
+		if progress || mistaken && !asked {
+			// A store that took something for due, as one may that was just opened,
+			// has found out by the Claim when it is, and tells when asked again.
+			asked = !progress
 			continue
 		}
 		if again.IsZero() {
@@ -93,8 +96,9 @@ func (d *Dispatcher) round(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// fill claims what a lane has room for, and reports whether there was any.
-func (d *Dispatcher) fill(ctx context.Context, q Queue) (bool, error) {
+// fill claims what a lane has room for, and returns how much that was; -1 where
+// the store was not asked.
+func (d *Dispatcher) fill(ctx context.Context, q Queue) (int, error) {
 	out, standing := d.outlets.Outlet(q)
 	switch standing {
 	case Here:
@@ -102,19 +106,19 @@ func (d *Dispatcher) fill(ctx context.Context, q Queue) (bool, error) {
 	}
 	l := d.lane(q)
 	if l == nil {
-		return false, nil
+		return -1, nil
 	}
 	if standing == Unseen {
-		return false, d.expireUnseen(ctx, l)
+		return -1, d.expireUnseen(ctx, l)
 	}
 	l.more.Store(true) // before looking for room, so that whoever makes some from now on says so
 	n, bytes := l.room()
 	if n <= 0 {
-		return false, nil
+		return -1, nil
 	}
 	claimed, err := d.store.Claim(ctx, q, int(n), bytes)
 	if err != nil {
-		return false, err
+		return -1, err
 	}
 	for _, x := range claimed {
 		d.budget.force(&l.share, x.Event.Weight())
@@ -125,7 +129,7 @@ func (d *Dispatcher) fill(ctx context.Context, q Queue) (bool, error) {
 		}
 	}
 	l.more.Store(len(claimed) > 0)
-	return len(claimed) > 0, nil
+	return len(claimed), nil
 }
 
 // room is how many more deliveries the lane may hold, and bytes.

@@ -24,7 +24,7 @@ func TestAFirstLookWithPersistenceKeepsWhatItsWebhookMissed(t *testing.T) {
 	if status != http.StatusAccepted || !strings.Contains(answer, `"id":"missed"`) {
 		t.Errorf("%d %s", status, answer)
 	}
-	if line := p.until("missed"); !strings.Contains(line, "all  stored") {
+	if line := p.until("event    missed"); !strings.Contains(line, "all  stored") {
 		t.Errorf("the event's line: %s", line)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "keg-data")); err != nil || info.Mode().Perm() != 0o700 {
