@@ -17,8 +17,8 @@ test: ## every test that needs Go alone
 race: ## the same under the race detector
 	go test -race -timeout 20m ./...
 
-test-real: ## also the tests against a real Kafka broker, Mosquitto and PostgreSQL, started and stopped here
-	test/services/run -- go test -race -timeout 20m -tags real -count 1 -p 1 ./sinks/... ./sources/... ./outbox/... ./cmd/... # one package at a time: they stop the brokers
+test-real: ## the tests that need a real Kafka broker, Mosquitto and PostgreSQL, which are started and stopped here
+	test/services/run -- bash -c 'test/real -race -timeout 20m -- ./sinks ./sources ./outbox/postgres && test/real -timeout 20m -- ./cmd/keg'
 
 lint: ## gofmt, go vet, staticcheck, and the import rule of DESIGN.md
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
