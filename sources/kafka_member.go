@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,21 +65,36 @@ const topicPoll = 2 * time.Second
 // coming of one that was absent.
 func (m *member) session(ctx context.Context, group sarama.ConsumerGroup, there, absent []string) error {
 	ctx, end := context.WithCancel(ctx)
-	defer end()
+	var beside sync.WaitGroup
+	defer func() { end(); beside.Wait() }()
 	if len(absent) > 0 {
-		watched := make(chan struct{})
-		defer func() { end(); <-watched }()
-		go func() {
-			defer close(watched)
-			m.watch(ctx, absent, end)
-		}()
+		beside.Go(func() { m.watch(ctx, absent, end) })
 	}
+	beside.Go(func() { m.calm(ctx, there) })
 	err := group.Consume(ctx, there, m)
 	m.inSession.Store(false)
 	if ctx.Err() != nil || isAbsent(err) { // a topic went away: look again
 		return nil
 	}
 	return err
+}
+
+// calm tells that a trouble is over when the cluster answers and nothing has
+// failed for a while: where no records come, nobody else would.
+func (m *member) calm(ctx context.Context, topics []string) {
+	every := time.NewTicker(topicPoll)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		k := m.source
+		if !k.Status().Up && m.client.RefreshMetadata(topics...) == nil {
+			k.trouble.quiet(5*complainLeast, "the Kafka source reaches its cluster again", "source", k.name)
+		}
+	}
 }
 
 // watch calls appeared when one of the topics is there.
