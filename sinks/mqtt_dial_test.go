@@ -14,6 +14,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/test/ports"
 )
 
 func TestMQTTBrokersThatRefuse(t *testing.T) {
@@ -105,7 +106,7 @@ func TestABrokerThatComesBackIsFound(t *testing.T) {
 		t.Errorf("%v, want an error that is not for good", err)
 	}
 
-	l, err := net.Listen("tcp", address)
+	l, err := ports.Listen(address)
 	if err != nil {
 		t.Fatal(err)
 	}

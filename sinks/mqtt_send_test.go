@@ -15,6 +15,7 @@ import (
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/sinks/sinktest"
+	"github.com/kong/keg/test/ports"
 )
 
 func TestMQTTIsASink(t *testing.T) {
@@ -151,12 +152,11 @@ func TestMQTTOverWebSocket(t *testing.T) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return address
 }
 
 func TestMQTTCredentials(t *testing.T) {

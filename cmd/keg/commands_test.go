@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/kong/keg/test/ports"
 )
 
 func write(t *testing.T, path, text string) {
@@ -24,17 +25,16 @@ type switchedServer struct{ address string }
 
 func newSwitchedServer(t *testing.T) *switchedServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return &switchedServer{l.Addr().String()}
+	return &switchedServer{address}
 }
 
 func (s *switchedServer) on(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", s.address)
+	l, err := ports.Listen(s.address)
 	if err != nil {
 		t.Fatal(err)
 	}

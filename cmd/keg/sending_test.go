@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/kong/keg/test/ports"
 )
 
 // sending is a load of events, each with an id of its own, to a node that may
@@ -154,7 +154,7 @@ func newCollector(t *testing.T) *collector {
 // on takes the address.
 func (c *collector) on(t *testing.T) *collector {
 	t.Helper()
-	listener, err := net.Listen("tcp", c.address)
+	listener, err := ports.Listen(c.address)
 	do(t, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,12 +5,13 @@ package postgres
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/kong/keg/test/ports"
 )
 
 func TestEightNodesMayOpenANewSchemaAtOnce(t *testing.T) {
@@ -117,12 +118,10 @@ func TestWhatCannotBeOpenedSaysWhyAndWhatToDo(t *testing.T) {
 }
 
 func TestADatabaseThatIsAwayIsWaitedForABoundedTime(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := listener.Addr().String()
-	_ = listener.Close()
 	began := time.Now()
 	said := refused(t, with(t, setting(t, "KEG_TEST_POSTGRES"), func(u *url.URL, _ url.Values) { u.Host = address }), Options{Patience: time.Second})
 	if !strings.Contains(said, "cannot be reached") || !strings.Contains(said, address) {

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kong/keg/test/ports"
 )
 
 // The test binary is a fake of keg where this variable names one of its vices.
@@ -74,7 +76,11 @@ func serveFake(vice string, args []string) error {
 		}
 		_ = server.Shutdown(context.Background())
 	}()
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	l, err := ports.Listen(server.Addr)
+	if err != nil {
+		return err
+	}
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	time.Sleep(50 * time.Millisecond) // the last answers

@@ -3,15 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/kong/keg/test/ports"
 )
 
 // node is `keg serve`, started again and again on the same store.
@@ -44,7 +44,7 @@ func newNode(c config, dir, receiver string) (*node, error) {
 		return nil, err
 	}
 	for _, address := range []*string{&n.source, &n.status} {
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = ports.Free(); err != nil {
 			return nil, err
 		}
 	}
@@ -66,28 +66,6 @@ func newNode(c config, dir, receiver string) (*node, error) {
 	}
 	return n, os.WriteFile(n.routes, []byte(b.String()), 0o600)
 }
-
-// freeAddress is one that nobody listens on now. It is none of those that the
-// system gives to connections: whoever dials such a one while nobody listens may
-// be given it, be connected to himself, and keep it from its owner. It is given
-// out once.
-func freeAddress() (string, error) {
-	err := errors.New("no address is free")
-	for range 1000 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		if _, known := given.LoadOrStore(address, true); known {
-			continue
-		}
-		var l net.Listener
-		if l, err = net.Listen("tcp", address); err == nil {
-			return address, l.Close()
-		}
-	}
-	return "", err
-}
-
-// given are the addresses that were given out.
-var given sync.Map
 
 // start starts the process and does not wait for it to listen.
 func (n *node) start(inFlight int) error {

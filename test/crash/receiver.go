@@ -5,12 +5,13 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kong/keg/test/ports"
 )
 
 // receiver is what the events go to: an HTTP server that sometimes fails.
@@ -30,7 +31,7 @@ type receiver struct {
 func startReceiver(l *ledger, random *rand.Rand) (*receiver, error) {
 	r := &receiver{ledger: l, random: random}
 	var err error
-	if r.address, err = freeAddress(); err != nil {
+	if r.address, err = ports.Free(); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -40,7 +41,7 @@ func startReceiver(l *ledger, random *rand.Rand) (*receiver, error) {
 
 // listen takes the address, the same one each time. mu is held.
 func (r *receiver) listen() error {
-	listener, err := net.Listen("tcp", r.address)
+	listener, err := ports.Listen(r.address)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package tail_test
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/kong/keg/cmd/keg/dev"
 	"github.com/kong/keg/cmd/keg/tail"
+	"github.com/kong/keg/test/ports"
 )
 
 // watch runs a tail, and returns what it emits as "place data".
@@ -153,12 +153,10 @@ func TestRetainedMessagesComeFirstThenWhatIsPublished(t *testing.T) {
 }
 
 func TestAnHTTPAddressShowsWhatIsSentToIt(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := free.Addr().String()
-	free.Close()
 	lines, done, stop := watch(t, "http://"+address, tail.Options{Follow: true})
 	post := func() (*http.Response, error) {
 		return http.Post("http://"+address+"/hook", "application/json", strings.NewReader(`{"event_type":"a.b"}`))
