@@ -41,15 +41,17 @@ type probeConfig struct {
 		Mechanism string `kong:"mechanism" one_of:"PLAIN,SCRAM" doc:"How it says who it is."`
 		Password  string `kong:"password,referenceable,encrypted" doc:"What a|b knows alone."`
 	} `kong:"auth" doc:"Who the client is."`
-	Maps  map[string]string `kong:"maps" doc:"Names to other names."`
+	Maps  map[string]string `kong:"maps" doc:"Names to *other* <names>."`
 	Fails bool              `kong:"fails" default:"true" doc:"Whether it does."`
+	Lua   string            `kong:"lua" refused:"cannot be used: there is no Lua here" doc:"A program. Not supported."`
 }
 
-func (*probeConfig) EntityChecks() []map[string]any {
-	return []map[string]any{
-		{"at_least_one_of": []string{"servers", "maps"}},
-		{"conditional": map[string]any{"if_field": "fails", "if_match": map[string]any{"eq": true}, "then_field": "auth", "then_match": map[string]any{"required": true}}},
-		{"odd": "rule"},
+func (*probeConfig) EntityChecks() []schema.EntityCheck {
+	return []schema.EntityCheck{
+		schema.AtLeastOneOf("servers", "maps"),
+		schema.MutuallyRequired("servers", "auth"),
+		schema.If("fails", schema.Is(true), "auth", schema.IsSet()),
+		schema.IfAtLeastOneOf("fails", schema.Is(true, false), "maps", "auth"),
 	}
 }
 
@@ -67,16 +69,26 @@ func TestATableOpensRecordsAndTellsRules(t *testing.T) {
 		"| `auth` | record |  | Who the client is. |",
 		"| `auth.mechanism` | string |  | How it says who it is. One of `PLAIN`, `SCRAM`. |",
 		"| `auth.password` | string |  | What a\\|b knows alone. May be a vault reference. |",
-		"| `maps` | map of string |  | Names to other names. |",
+		"| `maps` | map of string |  | Names to \\*other\\* \\<names>. |",
 		"| `fails` | boolean | `true` | Whether it does. |",
+		"| `lua` | string |  | A program. Not supported. **Refused**: cannot be used: there is no Lua here. |",
 		"",
 		"- At least one of `servers`, `maps` is set.",
+		"- `servers`, `auth` are set together or not at all.",
 		"- Where `fails` is `true`, `auth` is set.",
-		"- `{\"odd\":\"rule\"}`",
+		"- Where `fails` is one of `true`, `false`, at least one of `maps`, `auth` is set.",
 		"",
 	}, "\n")
 	if got := table(p); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestARuleWithoutWordsIsShown(t *testing.T) {
+	for _, rule := range []string{`{"odd":"rule"}`, `{"arithmetically":["a","b"]}`, `{"odd":{"if_field":"a"}}`} {
+		if got := inWords([]byte(rule), ""); got != "`"+rule+"`" {
+			t.Errorf("%s: %s", rule, got)
+		}
 	}
 }
 

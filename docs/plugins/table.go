@@ -40,7 +40,11 @@ func (t *writer) record(r *schema.Field, path string) {
 		t.field(f.Field, path+f.Name)
 	}
 	for _, rule := range r.EntityChecks {
-		t.rules = append(t.rules, "- "+inWords(rule, path)+"\n")
+		text, err := json.Marshal(rule)
+		if err != nil {
+			panic(err) // Kong is told the same JSON
+		}
+		t.rules = append(t.rules, "- "+inWords(text, path)+"\n")
 	}
 }
 
@@ -59,6 +63,11 @@ func (t *writer) field(f *schema.Field, path string) {
 // cell keeps a text within its cell.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(text)
+}
+
+// prose keeps what a schema says from being read as Markdown.
+func prose(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "<", `\<`, "`", "\\`").Replace(text)
 }
 
 func kind(f *schema.Field) string {
@@ -87,7 +96,7 @@ func fallback(f *schema.Field) string {
 
 // meaning is the field's sentence, and the rules that a value keeps to.
 func meaning(f *schema.Field) string {
-	parts := []string{f.Description}
+	parts := []string{prose(f.Description)}
 	rules := f
 	switch {
 	case f.Elements != nil:
@@ -119,6 +128,9 @@ func meaning(f *schema.Field) string {
 	if f.Referenceable || rules.Referenceable {
 		parts = append(parts, "May be a vault reference.")
 	}
+	if f.Err != "" {
+		parts = append(parts, "**Refused**: "+prose(f.Err)+".")
+	}
 	return strings.TrimSpace(strings.Join(parts, " "))
 }
 
@@ -132,41 +144,59 @@ func list(values []any) string {
 	return strings.Join(words, ", ")
 }
 
-// inWords is one of Kong's entity checks as a sentence. A rule that it has no
-// words for is shown as it is.
-func inWords(check map[string]any, path string) string {
-	text, _ := json.Marshal(check)
-	for rule, sentence := range map[string]string{
-		"at_least_one_of": "At least one of %s is set.", "only_one_of": "Exactly one of %s is set.",
-		"mutually_required": "%s are set together or not at all.", "mutually_exclusive": "At most one of %s is set.",
-		"distinct": "%s differ.",
-	} {
-		names, err := json.Marshal(check[rule])
-		var fields []string
-		if err != nil || json.Unmarshal(names, &fields) != nil || len(fields) == 0 {
-			continue
-		}
-		for i := range fields {
-			fields[i] = "`" + path + fields[i] + "`"
-		}
-		return fmt.Sprintf(sentence, strings.Join(fields, ", "))
-	}
-	var c struct {
-		Conditional struct {
-			IfField   string         `json:"if_field"`
-			ThenField string         `json:"then_field"`
-			IfMatch   map[string]any `json:"if_match"`
-			ThenMatch map[string]any `json:"then_match"`
-		} `json:"conditional"`
-	}
-	if json.Unmarshal(text, &c) == nil && c.Conditional.IfField != "" {
-		return fmt.Sprintf("Where `%s%s` is %s, `%s%s` is %s.", path, c.Conditional.IfField, matched(c.Conditional.IfMatch),
-			path, c.Conditional.ThenField, matched(c.Conditional.ThenMatch))
-	}
-	return "`" + string(text) + "`"
+// sentences are those of Kong's entity checks that name a list of fields.
+var sentences = map[string]string{
+	"at_least_one_of":    "At least one of %s is set.",
+	"only_one_of":        "Exactly one of %s is set.",
+	"mutually_required":  "%s are set together or not at all.",
+	"mutually_exclusive": "At most one of %s is set.",
+	"distinct":           "%s differ.",
 }
 
-// matched is what a value must be, by the rules of a conditional check.
+// condition is what ties a field to another one's value.
+type condition struct {
+	IfField   string         `json:"if_field"`
+	IfMatch   map[string]any `json:"if_match"`
+	ThenField string         `json:"then_field"`
+	ThenMatch map[string]any `json:"then_match"`
+	ThenOneOf []string       `json:"then_at_least_one_of"`
+}
+
+// inWords is one of Kong's entity checks, {"name": argument}, as a sentence. A
+// rule that it has no words for is shown as it is.
+func inWords(check []byte, path string) string {
+	var lists map[string][]string
+	if json.Unmarshal(check, &lists) == nil {
+		for rule, fields := range lists {
+			if sentence := sentences[rule]; sentence != "" {
+				return fmt.Sprintf(sentence, below(path, fields))
+			}
+		}
+	}
+	var conditions map[string]condition
+	if json.Unmarshal(check, &conditions) == nil {
+		for rule, c := range conditions {
+			where := fmt.Sprintf("Where %s is %s, ", below(path, []string{c.IfField}), matched(c.IfMatch))
+			switch rule {
+			case "conditional":
+				return where + fmt.Sprintf("%s is %s.", below(path, []string{c.ThenField}), matched(c.ThenMatch))
+			case "conditional_at_least_one_of":
+				return where + fmt.Sprintf("at least one of %s is set.", below(path, c.ThenOneOf))
+			}
+		}
+	}
+	return "`" + string(check) + "`"
+}
+
+func below(path string, fields []string) string {
+	named := make([]any, len(fields))
+	for i, field := range fields {
+		named[i] = path + field
+	}
+	return list(named)
+}
+
+// matched is what a value must be, by the rules of a condition.
 func matched(rules map[string]any) string {
 	var words []string
 	for rule, value := range rules {
@@ -174,15 +204,19 @@ func matched(rules map[string]any) string {
 		case "eq":
 			words = append(words, fmt.Sprintf("`%v`", value))
 		case "one_of":
-			if values, ok := value.([]any); ok {
+			if values, ok := value.([]any); ok && len(values) == 1 {
+				words = append(words, list(values))
+			} else if ok {
 				words = append(words, "one of "+list(values))
 			}
-		case "required":
-			words = append(words, "set")
+		case "required": // every match is
 		default:
 			text, _ := json.Marshal(value)
 			words = append(words, "`"+rule+" "+string(text)+"`")
 		}
+	}
+	if len(words) == 0 {
+		return "set"
 	}
 	slices.Sort(words)
 	return strings.Join(words, " and ")
