@@ -119,17 +119,17 @@ func meaning(f *schema.Field) string {
 	if rules.UUID {
 		parts = append(parts, "A UUID.")
 	}
+	if f.Err != "" {
+		return strings.Join(append(parts, "**Refused**: "+prose(f.Err)+"."), " ")
+	}
 	if f.LenMin != nil {
 		parts = append(parts, fmt.Sprintf("At least %d long.", *f.LenMin))
 	}
 	if f.LenMax != nil {
 		parts = append(parts, fmt.Sprintf("At most %d long.", *f.LenMax))
 	}
-	if f.Referenceable || rules.Referenceable {
+	if (f.Referenceable || rules.Referenceable) && !strings.Contains(f.Description, "vault reference") {
 		parts = append(parts, "May be a vault reference.")
-	}
-	if f.Err != "" {
-		parts = append(parts, "**Refused**: "+prose(f.Err)+".")
 	}
 	return strings.TrimSpace(strings.Join(parts, " "))
 }
