@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -207,12 +206,9 @@ func TestTheLinksOfTheDocsLeadSomewhere(t *testing.T) {
 			if target != "" {
 				path = filepath.Join(filepath.Dir(p.name), target)
 			}
-			text, err := os.ReadFile(path)
-			if err != nil {
+			if _, err := os.Stat(path); err != nil {
 				t.Errorf("%s: %v", p.name, err)
-				continue
-			}
-			if anchor != "" && !slices.Contains(anchors(text), anchor) {
+			} else if anchor != "" && !slices.Contains(anchors(readFileText(t, path)), anchor) {
 				t.Errorf("%s: %s has no heading #%s", p.name, path, anchor)
 			}
 		}
@@ -220,11 +216,10 @@ func TestTheLinksOfTheDocsLeadSomewhere(t *testing.T) {
 }
 
 // anchors are the headings of a page as links name them.
-func anchors(markdown []byte) (names []string) {
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllSubmatch(markdown, -1) {
-		name := bytes.ToLower(heading[1])
-		name = regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAll(name, nil)
-		names = append(names, strings.ReplaceAll(string(name), " ", "-"))
+func anchors(markdown string) (names []string) {
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(markdown, -1) {
+		name := regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
 	}
 	return names
 }
