@@ -9,9 +9,10 @@ COPY . .
 # What `keg version` and Kong are told; x.y.z.
 ARG VERSION=
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /keg ./cmd/keg
-# The image's kong.conf is the repository's but for two things that the entrypoint
-# does: it starts keg, and it has the socket in a folder that Kong does not clean.
-RUN sed -e '/_start_cmd = /d' -e 's|/usr/local/kong/keg.socket|/usr/local/kong/keg/keg.socket|' kong/kong.conf >/kong.conf
+# The image's kong.conf, which Kong's commands read that are run beside the entrypoint,
+# says what the entrypoint does: it starts keg itself, so that keg's log is the
+# container's, and its socket is in a folder that Kong does not clean.
+RUN sed -e '/_start_cmd = /d' -e '/^log_level = /d' -e 's|/usr/local/kong/keg.socket|/usr/local/kong/keg/keg.socket|' kong/kong.conf >/kong.conf
 
 FROM kong:3.9
 USER root

@@ -226,7 +226,7 @@ func TestTheImagesKongConf(t *testing.T) {
 	conf, err := cmd.Output()
 	do(t, err)
 	sockets := regexp.MustCompile(`(?m)^pluginserver_\w+_socket = (.*)$`).FindAllStringSubmatch(string(conf), -1)
-	if len(sockets) != 4 || strings.Contains(string(conf), "_start_cmd =") {
+	if len(sockets) != 4 || strings.Contains(string(conf), "_start_cmd =") || strings.Contains(string(conf), "log_level =") {
 		t.Errorf("%d sockets:\n%s", len(sockets), conf)
 	}
 	for _, socket := range sockets {
