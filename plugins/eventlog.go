@@ -60,15 +60,12 @@ func startEventLog(o Options, c *eventLogConfig) (server.Instance, error) {
 			ack = keg.AckStored
 		}
 	}
-	port := hub.PortOptions{Name: eventLogName, Table: table, Scope: cmp.Or(c.PluginID, scopeOf(c.Routes)), Ack: ack, Timeout: timeout}
-	problems := c.problems()
-	if problems == nil { // which tells of a wrong ack better
-		problems = below("config.", o.Hub.Validate(port))
-	}
-	if err := errors.Join(err, problems, rulesErr); err != nil {
+	if err := errors.Join(err, c.problems(o.Hub.Keeps()), rulesErr); err != nil {
 		return nil, err
 	}
-	opened, err := o.Hub.Open(port)
+	opened, err := o.Hub.Open(hub.PortOptions{
+		Name: eventLogName, Table: table, Scope: cmp.Or(c.PluginID, scopeOf(c.Routes)), Ack: ack, Timeout: timeout,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}

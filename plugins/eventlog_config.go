@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"regexp"
 	"strings"
@@ -55,8 +54,9 @@ func (c *eventLogConfig) rules() (entryRules, error) {
 	return newEntryRules(redact, fields), errors.Join(err, fieldsErr)
 }
 
-// problems reports what Kong's schema refuses, too, for whoever does not ask it.
-func (c *eventLogConfig) problems() error {
+// problems reports what Kong's schema refuses, too, for whoever does not ask it,
+// and a promise that the node cannot keep.
+func (c *eventLogConfig) problems(keeps bool) error {
 	var errs []error
 	e := keg.Event{ID: "any", Source: "any", Type: cmp.Or(c.EventType, logType)}
 	if err := e.Validate(); err != nil {
@@ -66,12 +66,13 @@ func (c *eventLogConfig) problems() error {
 	if c.Node != "" && !nodeName.MatchString(c.Node) {
 		errs = append(errs, errors.New("config.node: is no name of a node: letters, digits, dots and dashes"))
 	}
-	if !(c.Sampling >= 0 && c.Sampling <= 1) || math.IsNaN(c.Sampling) {
+	if c.Sampling < 0 || c.Sampling > 1 {
 		errs = append(errs, errors.New("config.sampling: must be between 0 and 1"))
 	}
-	switch keg.Ack(c.Ack) {
-	case "", keg.AckStored, keg.AckNone:
-	default:
+	switch ack := keg.Ack(c.Ack); {
+	case ack == keg.AckStored && !keeps:
+		errs = append(errs, errors.New("config.ack: stored needs persistence, which this node does not have: set KEG_PERSISTENCE_ENABLE=true, or use none"))
+	case ack != "" && ack != keg.AckStored && ack != keg.AckNone:
 		errs = append(errs, fmt.Errorf("config.ack: %q is none of stored, none; nobody waits in Kong's log phase to hear of more", c.Ack))
 	}
 	return errors.Join(errs...)

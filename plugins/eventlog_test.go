@@ -212,7 +212,7 @@ func TestEventLogConfigsThatCannotBe(t *testing.T) {
 	k := newKong(t, plugins.Options{})
 	for config, wants := range map[string][]string{
 		`{"ack":"delivered"}`: {"config.ack: ", "none of stored, none"},
-		`{"ack":"stored"}`:    {"config.ack: stored needs persistence"},
+		`{"ack":"stored"}`:    {"config.ack: stored needs persistence", "or use none"},
 		`{"sampling":1.5}`:    {"config.sampling: must be between 0 and 1"},
 		`{"sampling":"all"}`:  {"sampling must be a number"},
 		`{"node":"a b"}`:      {"config.node: "},
