@@ -66,9 +66,8 @@ func commandProblem(t *testing.T, loader *declarative.Loader, command []string) 
 	case "curl":
 		return curlProblem(t, loader, args)
 	case "keg":
-		if status, _, stderr := runKeg(t, nil, append(slices.Clone(args), "--help")...); status != 0 {
-			return stderr
-		}
+		_, problem := runHere(t, append(slices.Clone(args), "--help")...)
+		return problem
 	case "docker":
 		if args[0] == "exec" && args[2] == "keg" {
 			return commandProblem(t, loader, args[2:])
