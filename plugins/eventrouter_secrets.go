@@ -1,0 +1,27 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/kong/keg"
+)
+
+// secretName is what ${NAME} can name.
+var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// secretProblems reports secrets that no ${NAME} finds, and those that are none.
+func secretProblems(secrets map[string]keg.Secret) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if !secretName.MatchString(name) {
+			errs = append(errs, fmt.Errorf("config.secrets: the name %q cannot stand in ${NAME}: it may have only letters, digits and _", name))
+		} else if problem := unresolvedSecret(secrets[name]); problem != "" {
+			errs = append(errs, fmt.Errorf("config.secrets.%s %s", name, problem))
+		}
+	}
+	return errors.Join(errs...)
+}
