@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 	}
 	if r.handshake != nil {
 		if a, ok := r.handshake.handshake(request.Method, request.Headers); ok {
+			if a.Status != http.StatusOK {
+				r.log.Info("a handshake was refused", "request", request.ID)
+			}
 			return c.Exit(a.Status, a.Headers, a.Body)
 		}
 	}

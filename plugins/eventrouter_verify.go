@@ -11,6 +11,7 @@ import (
 	"github.com/kong/keg"
 	"github.com/kong/keg/answer"
 	"github.com/kong/keg/cloudevents"
+	"github.com/kong/keg/kong/schema"
 	"github.com/kong/keg/webhooks"
 )
 
@@ -26,6 +27,18 @@ type verifyConfig struct {
 	TimestampHeader string       `kong:"timestamp_header" doc:"For hmac: the header that has the time, in Unix seconds. Its value, a dot and the body are then what is signed; the body alone where unset."`
 	IDHeader        string       `kong:"id_header" doc:"For hmac: the header that has the delivery's id, which becomes the id of the event."`
 	TypeHeader      string       `kong:"type_header" doc:"For hmac: the header that has the event's name, which becomes its type where the request names no other."`
+}
+
+// EntityChecks tells Kong's Admin API which settings go with which scheme.
+func (*verifyConfig) EntityChecks() []schema.EntityCheck {
+	checks := []schema.EntityCheck{
+		schema.If("scheme", schema.Is("hmac"), "header", schema.IsSet()),
+		schema.If("tolerance", schema.IsSet(), "scheme", schema.Is("standard-webhooks", "stripe", "slack", "hmac")),
+	}
+	for _, name := range []string{"header", "algorithm", "encoding", "prefix", "timestamp_header", "id_header", "type_header"} {
+		checks = append(checks, schema.If(name, schema.IsSet(), "scheme", schema.Is("hmac")))
+	}
+	return checks
 }
 
 // verifier returns nil where c is, and otherwise everything that is wrong.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/test/logtest"
@@ -31,9 +32,16 @@ type kong struct {
 // newKong serves the plugins over sinks in memory.
 func newKong(t testing.TB, o plugins.Options) *kong {
 	t.Helper()
+	return newKongOver(t, o, nil)
+}
+
+// newKongOver keeps what is owed in a store, which may be nil.
+func newKongOver(t testing.TB, o plugins.Options, store outbox.Store) *kong {
+	t.Helper()
 	k := &kong{sinks: newMemory(), log: &logtest.Log{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log})
+	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log, Store: store})
+	k.hub.Start()
 	o.Hub, o.Log, o.Version = k.hub, log, "1.2.3"
 	o.Routes = router.Options{Types: memoryTypes}
 	s, err := server.New(server.Options{Socket: k.socket, Plugins: plugins.All(o), Log: log, Drain: 5 * time.Second})
