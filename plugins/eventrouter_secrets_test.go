@@ -90,6 +90,32 @@ func TestAChangedSecretReplacesTheTable(t *testing.T) {
 	}
 }
 
+// A provider's second attempt at a delivery is the same event.
+func TestAProvidersRetryIsNoSecondEvent(t *testing.T) {
+	k := keepingKong(t, t.TempDir())
+	id, ok := k.start(t, strings.Replace(verifying("github", plantedHMAC), `{`, `{"__plugin_id":"p","dedupe":3600,`, 1))
+	if !ok {
+		t.Fatal(k.log)
+	}
+	first := fromGitHub(plantedHMAC, `{"n":1}`)
+	again := first.with("x-event-id", "another") // which nobody has signed
+	again.id = "kong-2"
+	other := first.with("x-github-delivery", "d-2")
+	for _, r := range []request{first, again, other} {
+		if got := k.event(t, id, r); got.status != 202 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	until(t, "both deliveries are there", func() bool { return len(k.sinks.got("a")) >= 2 })
+	var ids []string
+	for _, e := range k.sinks.got("a") {
+		ids = append(ids, e.ID)
+	}
+	if slices.Sort(ids); !slices.Equal(ids, []string{"d-1", "d-2"}) {
+		t.Errorf("%v", ids)
+	}
+}
+
 // What is stored is events and the names of their destinations, and no setting.
 func TestTheStoreHoldsNoSecret(t *testing.T) {
 	folder := t.TempDir()
