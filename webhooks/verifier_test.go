@@ -166,3 +166,17 @@ func TestSignaturesAreCounted(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkVerify(b *testing.B) {
+	for _, v := range vectors[:5] {
+		verifier, body := v.verifier(b, nil), []byte(v.body)
+		b.Run(v.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := verifier.Verify(v.headers, body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
