@@ -22,7 +22,7 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 		return err // there is nobody to answer
 	}
 	if r.handshake != nil {
-		if a, ok := r.handshake.handshake(request.Method, request.Headers); ok {
+		if a, ok := r.handshake.grant(request.Method, request.Headers); ok {
 			if a.Status != http.StatusOK {
 				r.log.Info("a handshake was refused", "request", request.ID)
 			}

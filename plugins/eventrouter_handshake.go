@@ -16,9 +16,9 @@ type handshakeConfig struct {
 	Rate           int      `kong:"rate" between:"1,1000000000" doc:"How many requests a minute a sender is told that it may send; any number where unset. Kong's rate-limiting plugin holds it to that."`
 }
 
-// handshake answers a sender that asks whether it may send here (CloudEvents'
+// grant answers a sender that asks whether it may send here (CloudEvents'
 // HTTP webhook, section 4), and reports whether the request was that.
-func (c *handshakeConfig) handshake(method string, h keg.Headers) (answer.Answer, bool) {
+func (c *handshakeConfig) grant(method string, h keg.Headers) (answer.Answer, bool) {
 	asked := h["webhook-request-origin"]
 	if method != http.MethodOptions || len(asked) == 0 {
 		return answer.Answer{}, false
