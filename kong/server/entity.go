@@ -13,7 +13,9 @@ func (e Entity) Name() string { return e.a.text }
 
 // Consumer asks who has been authenticated, by username; nobody may have been.
 // Kong allows it in phase access and later.
-func (b *Batch) Consumer() Entity { return Entity{b.add("kong.client.get_consumer", readConsumer, nil)} }
+func (b *Batch) Consumer() Entity {
+	return Entity{b.add("kong.client.get_consumer", readConsumer, nil)}
+}
 
 // Route asks which route the request has matched. Kong allows it in phase
 // access and later.
