@@ -23,7 +23,7 @@ import (
 type behindKong struct {
 	proxy, admin string // addresses
 	log          *logtest.Log
-	dump         []byte // what Kong is told of event-router
+	dumps        []byte // what Kong is told of the plugins
 }
 
 // startBehindKong starts both. env is where the vault env looks.
@@ -33,7 +33,7 @@ func startBehindKong(t *testing.T, config string, env map[string]string) *behind
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	pool := sinks.NewPool(log)
 	events := hub.New(hub.Options{Sinks: pool, Log: log})
-	o := plugins.Options{Hub: events, Version: "1", Log: log, Routes: router.Options{Types: sinks.Types()}}
+	o := plugins.Options{Hub: events, Version: "1", Log: log, LogRoom: plugins.NewLogRoom(log), Routes: router.Options{Types: sinks.Types()}}
 	socket := filepath.Join(t.TempDir(), "keg.socket")
 	s, err := server.New(server.Options{Socket: socket, Plugins: plugins.All(o), Log: log})
 	if err != nil {
@@ -42,13 +42,18 @@ func startBehindKong(t *testing.T, config string, env map[string]string) *behind
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	plugin, _ := plugins.ByName("event-router", o)
-	if k.dump, err = server.Dump(plugin, socket); err != nil {
-		t.Fatal(err)
+	var servers []gateway.PluginServer
+	for _, plugin := range plugins.All(o) {
+		dump, err := server.Dump(plugin, socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.dumps = append(k.dumps, dump...)
+		servers = append(servers, gateway.PluginServer{Name: plugin.Name, Socket: socket, Dump: dump})
 	}
 	g, err := gateway.New(gateway.Options{
 		Config: []byte(config), Proxy: "127.0.0.1:0", Admin: "127.0.0.1:0", Prefix: t.TempDir(), Log: log,
-		PluginServers: []gateway.PluginServer{{Name: "event-router", Socket: socket, Dump: k.dump}},
+		PluginServers: servers,
 		LookupEnv:     func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	})
 	if err != nil {
@@ -63,9 +68,12 @@ func startBehindKong(t *testing.T, config string, env map[string]string) *behind
 		stop()
 		closing, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		defer cancel()
-		for what, err := range map[string]error{"gateway": <-proxied, "server": <-served, "hub": events.Close(closing), "pool": pool.Close()} {
-			if err != nil {
-				t.Errorf("%s: %v", what, err)
+		for _, end := range []struct {
+			what string
+			err  error
+		}{{"gateway", <-proxied}, {"server", <-served}, {"log phases", o.LogRoom.Close(closing)}, {"hub", events.Close(closing)}, {"pool", pool.Close()}} {
+			if end.err != nil {
+				t.Errorf("%s: %v", end.what, end.err)
 			}
 		}
 		if n := pool.Clients(); n != 0 {

@@ -61,16 +61,16 @@ func (k knowledge) ask(b *server.Batch) asked {
 	return a
 }
 
-// nothing is known by most instances. It is for everybody to read.
-var nothing = map[string]string{kongConsumer: "", kongRoute: "", kongService: "", kongClientIP: ""}
+// nothingKnown is all that most instances ask for. It is for everybody to read.
+var nothingKnown = map[string]string{kongConsumer: "", kongRoute: "", kongService: "", kongClientIP: ""}
 
 // attributes returns all of the extensions, once the batch is done: "" for what
 // is not known. Nobody may change it.
 func (a asked) attributes() map[string]string {
 	if a.knowledge == (knowledge{}) {
-		return nothing
+		return nothingKnown
 	}
-	known := maps.Clone(nothing)
+	known := maps.Clone(nothingKnown)
 	if a.consumer {
 		known[kongConsumer] = a.consumerIs.Name()
 	}

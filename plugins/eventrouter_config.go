@@ -41,12 +41,8 @@ func (c *eventRouterConfig) JSONSchemas() map[string]any {
 }
 
 // ownRoutes compiles the routes of a config; nil where it has none.
-func (c *eventRouterConfig) ownRoutes(o router.Options) (*router.Table, error) {
-	o.Secrets = c.Secrets
-	if o.Secrets == nil {
-		o.Secrets = map[string]keg.Secret{}
-	}
-	text := bytes.TrimSpace(c.Routes)
+func ownRoutes(text json.RawMessage, o router.Options) (*router.Table, error) {
+	text = bytes.TrimSpace(text)
 	if len(text) == 0 || string(text) == "null" {
 		return nil, nil
 	}

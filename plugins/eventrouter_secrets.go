@@ -8,10 +8,21 @@ import (
 	"slices"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/router"
 )
 
 // secretName is what ${NAME} can name.
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// table compiles the routes, in which ${NAME} finds the secrets first; nil where
+// the config has none.
+func (c *eventRouterConfig) table(o router.Options) (*router.Table, error) {
+	o.Secrets = c.Secrets
+	if o.Secrets == nil { // not nil, so that an error names them
+		o.Secrets = map[string]keg.Secret{}
+	}
+	return ownRoutes(c.Routes, o)
+}
 
 // secretProblems reports secrets that no ${NAME} finds, and those that are none.
 func secretProblems(secrets map[string]keg.Secret) error {

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/hub"
 	"github.com/kong/keg/outbox/embedded"
 	"github.com/kong/keg/plugins"
 )
@@ -36,16 +36,7 @@ func keepingKong(t *testing.T, folder string) *kong {
 			t.Error(err)
 		}
 	})
-	return newKongOver(t, plugins.Options{}, store)
-}
-
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for patience := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(patience) {
-			t.Fatal("not in time: " + what)
-		}
-	}
+	return newKongOver(t, plugins.Options{}, hub.Options{Store: store})
 }
 
 func TestSecretsFillInRoutes(t *testing.T) {

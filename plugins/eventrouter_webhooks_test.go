@@ -161,7 +161,7 @@ func TestWebhooksThroughKong(t *testing.T) {
 	if told.WriteString(answer); !strings.Contains(answer, "verify") {
 		t.Errorf("a config without its header was taken: %s", answer)
 	}
-	for name, text := range map[string]string{"an answer": told.String(), "the log": k.log.String(), "the dump": string(k.dump)} {
+	for name, text := range map[string]string{"an answer": told.String(), "the log": k.log.String(), "the dump": string(k.dumps)} {
 		for _, secret := range []string{plantedOld, plantedHMAC, "planted-t0ken", "t0ken", "planted-pl4ce", wrong, wrong[len("sha256="):]} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s tells %s", name, secret)

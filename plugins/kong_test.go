@@ -14,35 +14,33 @@ import (
 
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
-	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/test/logtest"
 )
 
 // kong is the other end of the plugin server's socket: it starts instances and
-// runs requests through their access phase, as a worker of Kong's does.
+// runs requests through their phases, as a worker of Kong's does.
 type kong struct {
 	hub    *hub.Hub
+	room   *plugins.LogRoom
 	sinks  *memory
 	log    *logtest.Log
 	socket string
 }
 
 // newKong serves the plugins over sinks in memory.
-func newKong(t testing.TB, o plugins.Options) *kong {
-	t.Helper()
-	return newKongOver(t, o, nil)
-}
+func newKong(t testing.TB, o plugins.Options) *kong { return newKongOver(t, o, hub.Options{}) }
 
-// newKongOver keeps what is owed in a store, which may be nil.
-func newKongOver(t testing.TB, o plugins.Options, store outbox.Store) *kong {
+// newKongOver does so with a hub of other options.
+func newKongOver(t testing.TB, o plugins.Options, over hub.Options) *kong {
 	t.Helper()
 	k := &kong{sinks: newMemory(), log: &logtest.Log{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log, Store: store})
+	over.Sinks, over.Log = k.sinks, log
+	k.hub, k.room = hub.New(over), plugins.NewLogRoom(log)
 	k.hub.Start()
-	o.Hub, o.Log, o.Version = k.hub, log, "1.2.3"
+	o.Hub, o.LogRoom, o.Log, o.Version = k.hub, k.room, log, "1.2.3"
 	o.Routes = router.Options{Types: memoryTypes}
 	s, err := server.New(server.Options{Socket: k.socket, Plugins: plugins.All(o), Log: log, Drain: 5 * time.Second})
 	if err != nil {
@@ -61,6 +59,9 @@ func newKongOver(t testing.TB, o plugins.Options, store outbox.Store) *kong {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		if err := k.room.Close(ctx); err != nil {
+			t.Errorf("the log phases' room: %v", err)
+		}
 		if err := k.hub.Close(ctx); err != nil {
 			t.Errorf("the hub: %v", err)
 		}
@@ -82,8 +83,14 @@ func (k *kong) dial(t testing.TB) net.Conn {
 // start starts an instance of event-router, or tells that it could not be.
 func (k *kong) start(t testing.TB, config string) (id int32, ok bool) {
 	t.Helper()
+	return k.startOf(t, "event-router", config)
+}
+
+// startOf starts an instance of a plugin.
+func (k *kong) startOf(t testing.TB, plugin, config string) (id int32, ok bool) {
+	t.Helper()
 	returned, err := k.command(t, &wire.RpcCall{Sequence: 1, Call: &wire.RpcCall_CmdStartInstance{
-		CmdStartInstance: &wire.CmdStartInstance{Name: "event-router", Config: []byte(config)},
+		CmdStartInstance: &wire.CmdStartInstance{Name: plugin, Config: []byte(config)},
 	}})
 	return returned.GetInstanceStatus().GetInstanceId(), err == nil
 }
@@ -137,7 +144,7 @@ type reply struct {
 // event runs a request through the instance's access phase.
 func (k *kong) event(t testing.TB, instance int32, r request) reply {
 	t.Helper()
-	conn := k.begin(t, instance)
+	conn := k.begin(t, instance, "access")
 	defer conn.Close()
 	var got reply
 	for {
@@ -174,7 +181,7 @@ func (k *kong) event(t testing.TB, instance int32, r request) reply {
 // leave begins a request and goes away after so many answers.
 func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
 	t.Helper()
-	conn := k.begin(t, instance)
+	conn := k.begin(t, instance, "access")
 	defer conn.Close()
 	for range answers {
 		method, err := readFrame(conn)
@@ -190,17 +197,23 @@ func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
 }
 
 // begin opens a connection and sends the command that runs a phase.
-func (k *kong) begin(t testing.TB, instance int32) net.Conn {
+func (k *kong) begin(t testing.TB, instance int32, phase string) net.Conn {
 	t.Helper()
 	conn := k.dial(t)
+	beginOn(t, conn, instance, phase)
+	return conn
+}
+
+// beginOn does so on a connection that is idle.
+func beginOn(t testing.TB, conn net.Conn, instance int32, phase string) {
+	t.Helper()
 	encoded, err := proto.Marshal(&wire.RpcCall{Sequence: 7, Call: &wire.RpcCall_CmdHandleEvent{
-		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: "access"},
+		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: phase},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	writeFrame(t, conn, encoded)
-	return conn
 }
 
 // called names a call, with the variable that it asks for.
