@@ -5,8 +5,9 @@ package declarative
 
 const serviceSchema = `{"type": "record", "required": true, "fields": [
 	{"id": {"type": "string", "uuid": true}},
-	{"name": {"type": "string", "match": "^[0-9a-zA-Z.%-_~]+$"}},
-	{"url": {"type": "string"}},
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
+	{"name": {"type": "string"}},
 	{"protocol": {"type": "string", "default": "http", "one_of": ["http", "https"]}},
 	{"host": {"type": "string", "required": true}},
 	{"port": {"type": "integer", "default": 80, "between": [0, 65535]}},
@@ -21,13 +22,15 @@ const serviceSchema = `{"type": "record", "required": true, "fields": [
 
 const routeSchema = `{"type": "record", "required": true, "fields": [
 	{"id": {"type": "string", "uuid": true}},
-	{"name": {"type": "string", "match": "^[0-9a-zA-Z.%-_~]+$"}},
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
+	{"name": {"type": "string"}},
 	{"protocols": {"type": "set", "len_min": 1, "default": ["http", "https"],
 		"elements": {"type": "string", "one_of": ["http", "https"]}}},
 	{"methods": {"type": "set", "elements": {"type": "string", "match": "^%u+$"}}},
 	{"hosts": {"type": "array", "elements": {"type": "string",
-		"match_none": [{"pattern": "[/ ]", "err": "invalid hostname"}, {"pattern": "%*.*%*", "err": "only one wildcard must be specified"}],
-		"match_any": {"patterns": ["^[^*]+$", "^%*%.[^*]+$", "^[^*]+%.%*$"], "err": "invalid wildcard: must be placed at leftmost or rightmost label"}}}},
+		"match_all": [{"pattern": "^[^*]*%*?[^*]*$", "err": "invalid wildcard: must have at most one wildcard"}],
+		"match_any": {"patterns": ["^%*%.", "%.%*$", "^[^*]*$"], "err": "invalid wildcard: must be placed at leftmost or rightmost label"}}}},
 	{"paths": {"type": "array", "elements": {"type": "string",
 		"match_any": {"patterns": ["^/", "^~/"], "err": "should start with: / (fixed path) or ~/ (regex path)"}}}},
 	{"headers": {"type": "map", "keys": {"type": "string",
@@ -45,21 +48,39 @@ const routeSchema = `{"type": "record", "required": true, "fields": [
 
 const pluginSchema = `{"type": "record", "required": true, "fields": [
 	{"id": {"type": "string", "uuid": true}},
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
 	{"name": {"type": "string", "required": true}},
-	{"instance_name": {"type": "string", "match": "^[0-9a-zA-Z.%-_~]+$"}},
+	{"instance_name": {"type": "string"}},
 	{"protocols": {"type": "set", "len_min": 1, "default": ["grpc", "grpcs", "http", "https"],
 		"elements": {"type": "string", "one_of": ["grpc", "grpcs", "http", "https"]}}},
 	{"enabled": {"type": "boolean", "default": true}},
 	{"tags": {"type": "set", "elements": {"type": "string"}}}
 ]}`
 
+const consumerSchema = `{"type": "record", "required": true, "fields": [
+	{"id": {"type": "string", "uuid": true}},
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
+	{"username": {"type": "string", "unique": true}},
+	{"custom_id": {"type": "string", "unique": true}},
+	{"tags": {"type": "set", "elements": {"type": "string"}}}
+], "entity_checks": [{"at_least_one_of": ["custom_id", "username"]}]}`
+
 // unsupported lists what Kong has at each level and the stand-in does not.
 var unsupported = map[string][]string{
-	"": {"consumers", "consumer_groups", "upstreams", "targets", "certificates", "snis", "ca_certificates", "vaults",
+	"": {"consumer_groups", "upstreams", "targets", "certificates", "snis", "ca_certificates", "vaults",
 		"keys", "key_sets", "filter_chains", "workspaces"},
-	"services": {"client_certificate", "tls_verify", "tls_verify_depth", "tls_sans", "ca_certificates", "filter_chains"},
-	"routes":   {"snis", "sources", "destinations", "filter_chains", "expression", "priority"},
-	"plugins":  {"consumer", "consumer_group", "ordering"},
+	"services":  {"client_certificate", "tls_verify", "tls_verify_depth", "tls_sans", "ca_certificates", "filter_chains"},
+	"routes":    {"snis", "sources", "destinations", "filter_chains", "expression", "priority"},
+	"plugins":   {"consumer_group", "ordering"},
+	"consumers": {"acls", "basicauth_credentials", "groups", "hmacauth_credentials", "jwt_secrets", "keyauth_credentials", "oauth2_credentials"},
+}
+
+// unset are those of them that Kong shows where they are not set.
+var unset = map[string][]string{
+	"services": {"client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"},
+	"routes":   {"snis", "sources", "destinations"},
 }
 
 const unsupportedText = "not supported by this stand-in for Kong; Kong itself has it"
