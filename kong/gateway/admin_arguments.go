@@ -26,9 +26,9 @@ type arguments struct {
 // is new. Texts of forms become what the fields want.
 func (a *arguments) record(l *declarative.Loader, k *declarative.Kind, before *declarative.Entity) map[string]any {
 	if a.form {
-		return l.Infer(k, a.values, before)
+		return k.Whole(l.Infer(k, a.values, before))
 	}
-	return maps.Clone(a.values)
+	return k.Whole(maps.Clone(a.values))
 }
 
 // readArguments reads a body of JSON or of a form; its refusal is the answer.

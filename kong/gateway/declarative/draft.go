@@ -79,6 +79,19 @@ func withURL(record map[string]any) (map[string]any, string) {
 	return out, ""
 }
 
+// Whole replaces what is shorthand in a record: a service's url. What the url does
+// not say, nobody has said; the check tells of it.
+func (k *Kind) Whole(record map[string]any) map[string]any {
+	if k != services || record["url"] == nil {
+		return record
+	}
+	for _, field := range []string{"protocol", "host", "port", "path"} {
+		delete(record, field)
+	}
+	record, _ = withURL(record)
+	return record
+}
+
 // route reads one route; service is the one that it is nested in, or nil.
 func (d *draft) route(value any, service *Service) any {
 	record, ok := asRecord(value)
