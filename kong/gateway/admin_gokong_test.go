@@ -107,7 +107,10 @@ func TestWhatDecKAsks(t *testing.T) {
 	t.Run("defaults are filled from the schemas", func(t *testing.T) {
 		service := &kongclient.Service{Name: kongclient.String("s"), Host: kongclient.String("h")}
 		route := &kongclient.Route{Name: kongclient.String("r"), Paths: kongclient.StringSlice("/p")}
-		for entity, kind := range map[any]string{service: "services", route: "routes", &kongclient.Upstream{}: "upstreams", &kongclient.Target{}: "targets"} {
+		if _, err := c.Schemas.Get(ctx, "upstreams"); !kongclient.IsNotFoundErr(err) { // decK goes on without
+			t.Errorf("upstreams: %v", err)
+		}
+		for entity, kind := range map[any]string{service: "services", route: "routes"} {
 			if err := kongclient.FillEntityDefaults(entity, must[kongclient.Schema](t)(c.Schemas.Get(ctx, kind))); err != nil {
 				t.Errorf("%s: %v", kind, err)
 			}

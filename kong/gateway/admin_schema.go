@@ -3,17 +3,12 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"github.com/kong/keg/kong/gateway/declarative"
 )
 
-// adminSchema is GET /schemas/KIND. Of what the stand-in does not have it knows no
-// fields; decK asks all the same.
+// adminSchema is GET /schemas/KIND.
 func (g *Gateway) adminSchema(name string) adminReply {
-	if slices.Contains(absent, name) || name == "targets" {
-		return jsonReply(http.StatusOK, map[string]any{"fields": []any{}, "entity_checks": []any{}})
-	}
 	k := declarative.KindOf(name)
 	if k == nil {
 		return noEntity(name)

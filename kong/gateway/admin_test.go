@@ -184,3 +184,22 @@ func TestConfigIsTakenInEveryForm(t *testing.T) {
 		})
 	}
 }
+
+func TestTheSameConfigIsNotTakenTwiceWhereItsHashIsChecked(t *testing.T) {
+	g := start(t, Options{Config: []byte("_format_version: '3.0'"), AdminWritable: true})
+	const config = `{"config":"_format_version: '3.0'\nroutes: [{name: r, paths: [/x]}]"}`
+	post := func(query string, want int) {
+		t.Helper()
+		if status, body := g.ask(t, "POST", "/config"+query, "application/json", config); status != want {
+			t.Errorf("POST /config%s: %d %s, want %d", query, status, body, want)
+		}
+	}
+	post("?check_hash=1", http.StatusCreated)
+	post("?check_hash=1", http.StatusNotModified)
+	post("?check_hash=true", http.StatusNotModified)
+	post("", http.StatusCreated)
+	post("?check_hash=0", http.StatusCreated)
+	g.does(t, "DELETE", "/routes/r", "", http.StatusNoContent) // now it is another one
+	post("?check_hash=1", http.StatusCreated)
+	g.does(t, "GET", "/routes/r", "", http.StatusOK)
+}

@@ -94,12 +94,13 @@ func routeOf(filled map[string]any) *Route {
 // Consumer is one who sends requests. Nobody can prove to be one here, since the
 // stand-in has no plugin that authenticates.
 type Consumer struct {
-	Entity   // its name is its username
-	CustomID string
+	Entity    // its name is its username
+	CustomID  string
+	CreatedAt int64
 }
 
 func consumerOf(filled map[string]any) *Consumer {
-	return &Consumer{Entity: entityOf(filled, "username"), CustomID: name(filled["custom_id"])}
+	return &Consumer{Entity: entityOf(filled, "username"), CustomID: name(filled["custom_id"]), CreatedAt: int64(integer(filled["created_at"]))}
 }
 
 // Plugin is a plugin applied to a route, a service, a consumer, or everything.

@@ -3,6 +3,7 @@ package declarative
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"gopkg.in/yaml.v3"
 )
@@ -13,13 +14,32 @@ func (c *Config) YAML() ([]byte, error) {
 	for _, k := range kinds {
 		var list []any
 		for _, e := range c.Entities(k) {
-			list = append(list, withoutNulls(e.Fields))
+			list = append(list, whole(withoutNulls(e.Fields)))
 		}
 		if len(list) > 0 {
 			document[k.Name] = list
 		}
 	}
 	return yaml.Marshal(document)
+}
+
+// whole writes numbers without a fraction as people do.
+func whole(value any) any {
+	switch v := value.(type) {
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v)
+		}
+	case map[string]any:
+		for key, item := range v {
+			v[key] = whole(item)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = whole(item)
+		}
+	}
+	return value
 }
 
 // Schema is the kind's schema as the Admin API shows it.
