@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/kong/keg/kong/gateway/declarative"
 )
@@ -82,62 +81,4 @@ func readBody(r *http.Request) ([]byte, error) {
 func isTooLarge(err error) bool {
 	var tooLarge *http.MaxBytesError
 	return errors.As(err, &tooLarge)
-}
-
-// maxFormFields is how many fields of a form Kong reads.
-const maxFormFields = 100
-
-var (
-	errFormFields = errors.New("it has more than 100 fields, and Kong reads no more; send JSON")
-	errFormField  = errors.New("a field's name is written as a.b, a[] or a[1]")
-)
-
-// formValues makes a record of a form: a.b=1 is a record within it, and what
-// stands there more than once, or as a[] or a[1], is a list.
-func formValues(form url.Values) (map[string]any, error) {
-	if len(form) > maxFormFields {
-		return nil, errFormFields
-	}
-	root := map[string]any{}
-	lists := map[string]map[int]string{} // of those whose items are numbered
-	for key, values := range form {
-		steps := strings.Split(key, ".")
-		record := root
-		for _, step := range steps[:len(steps)-1] {
-			inner, ok := record[step].(map[string]any)
-			if record[step] != nil && !ok || step == "" {
-				return nil, errFormField
-			}
-			if inner == nil {
-				inner = map[string]any{}
-				record[step] = inner
-			}
-			record = inner
-		}
-		last := steps[len(steps)-1]
-		field, place, isList, err := listField(last)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case place > 0:
-			path := strings.TrimSuffix(key, last) + field
-			if lists[path] == nil {
-				lists[path] = map[int]string{}
-			}
-			lists[path][place] = values[0]
-			record[field] = inOrder(lists[path])
-		case isList || len(values) > 1:
-			list := make([]any, len(values))
-			for i, v := range values {
-				list[i] = v
-			}
-			record[field] = list
-		case record[field] != nil:
-			return nil, errFormField
-		default:
-			record[field] = values[0]
-		}
-	}
-	return root, nil
 }

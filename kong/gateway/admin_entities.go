@@ -9,20 +9,20 @@ import (
 // parent is the entity that a path names before those that it is about:
 // /services/shop/routes.
 type parent struct {
-	kind *declarative.Kind
+	kind *kind
 	key  string
 	link *declarative.Link // the child's, to it
 }
 
 // find returns the parent's entity; without a parent it returns nil.
-func (p *parent) find(c *declarative.Config) (*declarative.Entity, error) {
+func (p *parent) find(c *config) (*entity, error) {
 	if p == nil {
 		return nil, nil
 	}
 	return existing(c, p.kind, p.key)
 }
 
-func existing(c *declarative.Config, k *declarative.Kind, key string) (*declarative.Entity, error) {
+func existing(c *config, k *kind, key string) (*entity, error) {
 	e, err := c.LookUp(k, key)
 	if err == nil && e == nil {
 		err = errNotFound
@@ -31,7 +31,7 @@ func existing(c *declarative.Config, k *declarative.Kind, key string) (*declarat
 }
 
 // adopt lets a record point to the parent.
-func (p *parent) adopt(c *declarative.Config, record map[string]any) error {
+func (p *parent) adopt(c *config, record map[string]any) error {
 	to, err := p.find(c)
 	if to != nil {
 		record[p.link.Field] = map[string]any{"id": to.ID}
@@ -40,10 +40,10 @@ func (p *parent) adopt(c *declarative.Config, record map[string]any) error {
 }
 
 // collection is all entities of a kind, or those of a parent.
-func (g *Gateway) collection(k *declarative.Kind, in *parent) endpoint {
+func (g *Gateway) collection(k *kind, in *parent) endpoint {
 	return endpoint{
 		http.MethodGet: func(r *http.Request) adminReply { return g.list(r, k, in) },
-		http.MethodPost: g.write(http.StatusCreated, func(c *declarative.Config, a *arguments) (*declarative.Config, *declarative.Entity, error) {
+		http.MethodPost: g.write(http.StatusCreated, func(c *config, a *arguments) (*config, *entity, error) {
 			record := a.record(g.loader, k, nil)
 			if err := in.adopt(c, record); err != nil {
 				return nil, nil, err
@@ -54,8 +54,8 @@ func (g *Gateway) collection(k *declarative.Kind, in *parent) endpoint {
 }
 
 // one is an entity by its id or handle; under a parent it has to be the parent's.
-func (g *Gateway) one(k *declarative.Kind, key string, in *parent) endpoint {
-	find := func(c *declarative.Config) (*declarative.Entity, error) {
+func (g *Gateway) one(k *kind, key string, in *parent) endpoint {
+	find := func(c *config) (*entity, error) {
 		of, err := in.find(c)
 		if err != nil {
 			return nil, err
@@ -74,14 +74,14 @@ func (g *Gateway) one(k *declarative.Kind, key string, in *parent) endpoint {
 			}
 			return jsonReply(http.StatusOK, e.Fields)
 		},
-		http.MethodPut: g.write(http.StatusOK, func(c *declarative.Config, a *arguments) (*declarative.Config, *declarative.Entity, error) {
+		http.MethodPut: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
 			record := a.record(g.loader, k, nil)
 			if err := in.adopt(c, record); err != nil {
 				return nil, nil, err
 			}
 			return g.loader.Put(c, k, key, record)
 		}),
-		http.MethodPatch: g.write(http.StatusOK, func(c *declarative.Config, a *arguments) (*declarative.Config, *declarative.Entity, error) {
+		http.MethodPatch: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
 			e, err := find(c)
 			if err != nil && (in != nil || k.Name == "plugins") { // else Update says it, as Kong does
 				return nil, nil, err
@@ -89,7 +89,7 @@ func (g *Gateway) one(k *declarative.Kind, key string, in *parent) endpoint {
 			return g.loader.Update(c, k, key, a.record(g.loader, k, e))
 		}),
 		http.MethodDelete: func(*http.Request) adminReply {
-			err := g.change(func(c *declarative.Config) (*declarative.Config, error) {
+			err := g.change(func(c *config) (*config, error) {
 				if in != nil {
 					if _, err := find(c); err != nil {
 						return nil, err
@@ -106,9 +106,9 @@ func (g *Gateway) one(k *declarative.Kind, key string, in *parent) endpoint {
 }
 
 // linked is what an entity points to: /routes/ID/service.
-func (g *Gateway) linked(k *declarative.Kind, key string, link *declarative.Link) endpoint {
+func (g *Gateway) linked(k *kind, key string, link *declarative.Link) endpoint {
 	to := declarative.KindOf(link.To)
-	target := func(c *declarative.Config) (from *declarative.Entity, id string, err error) {
+	target := func(c *config) (from *entity, id string, err error) {
 		if from, err = existing(c, k, key); err == nil {
 			id = from.Target(link.Field)
 		}
@@ -127,7 +127,7 @@ func (g *Gateway) linked(k *declarative.Kind, key string, link *declarative.Link
 	}
 	return endpoint{
 		http.MethodGet: get,
-		http.MethodPut: g.write(http.StatusOK, func(c *declarative.Config, a *arguments) (*declarative.Config, *declarative.Entity, error) {
+		http.MethodPut: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
 			from, id, err := target(c)
 			if err != nil {
 				return nil, nil, err
@@ -142,7 +142,7 @@ func (g *Gateway) linked(k *declarative.Kind, key string, link *declarative.Link
 			}
 			return next, e, err
 		}),
-		http.MethodPatch: g.write(http.StatusOK, func(c *declarative.Config, a *arguments) (*declarative.Config, *declarative.Entity, error) {
+		http.MethodPatch: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
 			_, id, err := target(c)
 			if err == nil && id == "" {
 				err = errNotFound
@@ -159,60 +159,4 @@ func (g *Gateway) linked(k *declarative.Kind, key string, link *declarative.Link
 			return message(http.StatusMethodNotAllowed, "Method not allowed")
 		},
 	}
-}
-
-// write reads the request's arguments, makes a change of them, and answers with
-// the entity.
-func (g *Gateway) write(status int, change func(*declarative.Config, *arguments) (*declarative.Config, *declarative.Entity, error)) func(*http.Request) adminReply {
-	return func(r *http.Request) adminReply {
-		a, refused := readArguments(r)
-		if refused != nil {
-			return *refused
-		}
-		var e *declarative.Entity
-		err := g.change(func(c *declarative.Config) (next *declarative.Config, err error) {
-			next, e, err = change(c, a)
-			return next, err
-		})
-		if err != nil {
-			return g.errorReply(err)
-		}
-		return jsonReply(status, e.Fields)
-	}
-}
-
-// config is the configuration as it is now.
-func (g *Gateway) config() *declarative.Config { return g.state.Load().config }
-
-// change makes one change after the other. The next request sees it; what a plugin
-// sees of it is built then.
-func (g *Gateway) change(changed func(*declarative.Config) (*declarative.Config, error)) error {
-	g.changing.Lock()
-	defer g.changing.Unlock()
-	before := g.config()
-	next, err := changed(before)
-	if err != nil || next == before {
-		return err
-	}
-	if err := routable(before, next); err != nil {
-		return declarative.Refused("@entity", err.Error())
-	}
-	g.state.Store(g.newState(next))
-	return nil
-}
-
-// routable is an error where a route that is new cannot be matched here.
-func routable(before, next *declarative.Config) error {
-	known := map[*declarative.Route]bool{}
-	for _, r := range before.Routes {
-		known[r] = true
-	}
-	var fresh []*declarative.Route
-	for _, r := range next.Routes {
-		if !known[r] {
-			fresh = append(fresh, r)
-		}
-	}
-	_, err := newRouter(fresh)
-	return err
 }

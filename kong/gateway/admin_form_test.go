@@ -3,8 +3,11 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestFormsMakeEntities(t *testing.T) {
@@ -39,7 +42,7 @@ func TestFormsMakeEntities(t *testing.T) {
 	if e := form("POST", "/services", "host=h&port=many", 400); e["message"] != "schema violation (port: expected an integer)" {
 		t.Errorf("%v", e)
 	}
-	for _, body := range []string{"a[=1", "a.=1&.b=2", "a=1&a.b=2", "a[0]=x", "a[99999999999999999999]=x", "%zz=1", strings.Repeat("x=1&", 10) + "a.b=1&a=2"} {
+	for _, body := range []string{"a[=1", "a.=1&.b=2", "a=1&a.b=2", "a[0]=x", "a[99999999999999999999]=x", "%zz=1", "a=1&a[]=2", "a[]=1&a[1]=2", ".a=1", "a.=1", "a.b=1&a=2", strings.Repeat("x=1&", 10) + "a.b=1&a=2"} {
 		if status, text := g.ask(t, "POST", "/services", "application/x-www-form-urlencoded", body); status != 400 {
 			t.Errorf("%s: %d %s", body, status, text)
 		}
@@ -49,4 +52,45 @@ func TestFormsMakeEntities(t *testing.T) {
 	if status != 201 || !strings.Contains(text, `"username":"ann"`) {
 		t.Errorf("%d %s", status, text)
 	}
+}
+
+// FuzzFormValues: whatever a form says, it is refused, or it is a record whose
+// leaves are texts and lists of texts, and the same each time.
+func FuzzFormValues(f *testing.F) {
+	for _, seed := range []string{"a=1", "a.b.c=1&a.b.d[]=2", "a[2]=x&a[1]=y", "a=1&a=2", "a[=1", "a.=1", "=1", "a[]=1&a[1]=2"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		form, err := url.ParseQuery(text)
+		if err != nil {
+			return
+		}
+		first, err := formValues(form)
+		if err != nil {
+			return
+		}
+		second, _ := formValues(form)
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Errorf("one time -, another +:\n%s", diff)
+		}
+		var walk func(value any)
+		walk = func(value any) {
+			switch v := value.(type) {
+			case map[string]any:
+				for _, item := range v {
+					walk(item)
+				}
+			case []any:
+				for _, item := range v {
+					if _, ok := item.(string); !ok {
+						t.Errorf("an item of a list is %T", item)
+					}
+				}
+			case string:
+			default:
+				t.Errorf("a leaf is %T", value)
+			}
+		}
+		walk(first)
+	})
 }
