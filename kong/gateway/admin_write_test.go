@@ -173,10 +173,17 @@ func TestEntitiesAsKongShowsThem(t *testing.T) {
 			t.Errorf("after PUT: %v", again)
 		}
 	})
-	t.Run("a field that is set to null has its default", func(t *testing.T) {
+	t.Run("a field that is set to null has no value, if it may", func(t *testing.T) {
 		g.does(t, "PATCH", "/services/shop", `{"retries":9}`, 200)
-		if s := g.does(t, "PATCH", "/services/shop", `{"retries":null,"tags":null}`, 200); s["retries"] != 5.0 || s["tags"] != nil {
+		if s := g.does(t, "PATCH", "/services/shop", `{"retries":null,"tags":null}`, 200); s["retries"] != nil || s["tags"] != nil {
 			t.Errorf("%v", s)
+		}
+		for path, body := range map[string]string{
+			"/services/shop": `{"host":null}`, "/routes/" + otherID: `{"strip_path":null}`, "/plugins/" + someID: `{"config":{"status_code":null}}`,
+		} {
+			if e := g.does(t, "PATCH", path, body, 400); !strings.Contains(e["message"].(string), ": required field missing)") {
+				t.Errorf("%s: %v", body, e)
+			}
 		}
 	})
 	t.Run("a PUT by name", func(t *testing.T) {

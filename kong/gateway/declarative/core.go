@@ -8,16 +8,16 @@ const serviceSchema = `{"type": "record", "required": true, "fields": [
 	{"created_at": {"type": "integer", "timestamp": true}},
 	{"updated_at": {"type": "integer", "timestamp": true}},
 	{"name": {"type": "string"}},
-	{"protocol": {"type": "string", "default": "http", "one_of": ["http", "https"]}},
+	{"protocol": {"required": true, "type": "string", "default": "http", "one_of": ["http", "https"]}},
 	{"host": {"type": "string", "required": true}},
-	{"port": {"type": "integer", "default": 80, "between": [0, 65535]}},
+	{"port": {"required": true, "type": "integer", "default": 80, "between": [0, 65535]}},
 	{"path": {"type": "string", "starts_with": "/"}},
 	{"retries": {"type": "integer", "default": 5, "between": [0, 32767]}},
 	{"connect_timeout": {"type": "integer", "default": 60000, "between": [1, 2147483646]}},
 	{"write_timeout": {"type": "integer", "default": 60000, "between": [1, 2147483646]}},
 	{"read_timeout": {"type": "integer", "default": 60000, "between": [1, 2147483646]}},
 	{"tags": {"type": "set", "elements": {"type": "string"}}},
-	{"enabled": {"type": "boolean", "default": true}}
+	{"enabled": {"required": true, "type": "boolean", "default": true}}
 ]}`
 
 const routeSchema = `{"type": "record", "required": true, "fields": [
@@ -25,7 +25,7 @@ const routeSchema = `{"type": "record", "required": true, "fields": [
 	{"created_at": {"type": "integer", "timestamp": true}},
 	{"updated_at": {"type": "integer", "timestamp": true}},
 	{"name": {"type": "string"}},
-	{"protocols": {"type": "set", "len_min": 1, "default": ["http", "https"],
+	{"protocols": {"required": true, "type": "set", "len_min": 1, "default": ["http", "https"],
 		"elements": {"type": "string", "one_of": ["http", "https"]}}},
 	{"methods": {"type": "set", "elements": {"type": "string", "match": "^%u+$"}}},
 	{"hosts": {"type": "array", "elements": {"type": "string",
@@ -36,13 +36,13 @@ const routeSchema = `{"type": "record", "required": true, "fields": [
 	{"headers": {"type": "map", "keys": {"type": "string",
 			"match_none": [{"pattern": "^[Hh][Oo][Ss][Tt]$", "err": "cannot contain 'host' header, which must be specified in the 'hosts' attribute"}]},
 		"values": {"type": "array", "len_min": 1, "elements": {"type": "string"}}}},
-	{"https_redirect_status_code": {"type": "integer", "default": 426, "one_of": [426, 301, 302, 307, 308]}},
+	{"https_redirect_status_code": {"required": true, "type": "integer", "default": 426, "one_of": [426, 301, 302, 307, 308]}},
 	{"regex_priority": {"type": "integer", "default": 0}},
-	{"strip_path": {"type": "boolean", "default": true}},
+	{"strip_path": {"required": true, "type": "boolean", "default": true}},
 	{"path_handling": {"type": "string", "default": "v0", "one_of": ["v0"]}},
-	{"preserve_host": {"type": "boolean", "default": false}},
-	{"request_buffering": {"type": "boolean", "default": true, "eq": true}},
-	{"response_buffering": {"type": "boolean", "default": true, "eq": true}},
+	{"preserve_host": {"required": true, "type": "boolean", "default": false}},
+	{"request_buffering": {"required": true, "type": "boolean", "default": true, "eq": true}},
+	{"response_buffering": {"required": true, "type": "boolean", "default": true, "eq": true}},
 	{"tags": {"type": "set", "elements": {"type": "string"}}}
 ]}`
 
@@ -52,9 +52,9 @@ const pluginSchema = `{"type": "record", "required": true, "fields": [
 	{"updated_at": {"type": "integer", "timestamp": true}},
 	{"name": {"type": "string", "required": true}},
 	{"instance_name": {"type": "string"}},
-	{"protocols": {"type": "set", "len_min": 1, "default": ["grpc", "grpcs", "http", "https"],
+	{"protocols": {"required": true, "type": "set", "len_min": 1, "default": ["grpc", "grpcs", "http", "https"],
 		"elements": {"type": "string", "one_of": ["grpc", "grpcs", "http", "https"]}}},
-	{"enabled": {"type": "boolean", "default": true}},
+	{"enabled": {"required": true, "type": "boolean", "default": true}},
 	{"tags": {"type": "set", "elements": {"type": "string"}}}
 ]}`
 

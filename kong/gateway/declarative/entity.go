@@ -46,10 +46,10 @@ func serviceOf(filled map[string]any) *Service {
 		Protocol:       name(filled["protocol"]),
 		Path:           name(filled["path"]),
 		Port:           integer(filled["port"]),
-		Retries:        integer(filled["retries"]),
-		ConnectTimeout: integer(filled["connect_timeout"]),
-		WriteTimeout:   integer(filled["write_timeout"]),
-		ReadTimeout:    integer(filled["read_timeout"]),
+		Retries:        or(filled["retries"], 5),
+		ConnectTimeout: or(filled["connect_timeout"], 60_000),
+		WriteTimeout:   or(filled["write_timeout"], 60_000),
+		ReadTimeout:    or(filled["read_timeout"], 60_000),
 		Enabled:        filled["enabled"] == true,
 		CreatedAt:      int64(integer(filled["created_at"])),
 		UpdatedAt:      int64(integer(filled["updated_at"])),
@@ -170,4 +170,12 @@ func texts(value any) []string {
 func integer(value any) int {
 	f, _ := value.(float64)
 	return int(f)
+}
+
+// or is integer for what may be set to null, where Kong goes by its default.
+func or(value any, fallback int) int {
+	if value == nil {
+		return fallback
+	}
+	return integer(value)
 }

@@ -137,8 +137,8 @@ func pluginRules(l *Loader, record, filled, problems map[string]any) {
 		problems["name"] = notEnabled(plugin)
 		return
 	}
-	config := record["config"]
-	if config == nil {
+	config, written := record["config"]
+	if !written {
 		config = map[string]any{}
 	}
 	if problem := schema.Config.check(config); problem != nil {

@@ -198,13 +198,14 @@ func TestPluginConfigOnTheWire(t *testing.T) {
 	l := loader(t, `{"name":"p","fields":[{"config":{"type":"record","fields":[
 		{"empty":{"type":"array","elements":{"type":"string"}}},
 		{"unset":{"type":"string"}},
+		{"none":{"type":"integer","default":7}},
 		{"big":{"type":"number","default":1e15}},
 		{"in":{"type":"record","fields":[{"n":{"type":"integer","default":3}}]}},
 		{"secret":{"type":"string","referenceable":true}},
 		{"lost":{"type":"string","referenceable":true}},
 		{"member":{"type":"string","referenceable":true}}]}}]}`)
 	c, err := l.Load([]byte(`{"_format_version":"3.0","routes":[{"name":"hello","paths":["/"],
-		"plugins":[{"name":"p","config":{"empty":[],"secret":"{vault://env/kafka-password}","lost":"{vault://env/not-there}","member":"{vault://env/store/user}"}}]}]}`))
+		"plugins":[{"name":"p","config":{"none":null,"empty":[],"secret":"{vault://env/kafka-password}","lost":"{vault://env/not-there}","member":"{vault://env/store/user}"}}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
