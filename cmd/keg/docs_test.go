@@ -151,7 +151,7 @@ func pluginProblem(t *testing.T, loader *declarative.Loader, plugin any) string 
 	do(t, err)
 	var decoded map[string]any
 	do(t, json.Unmarshal(text, &decoded))
-	if refused := loader.CheckPlugin(decoded); refused != nil {
+	if refused := loader.Check(declarative.KindOf("plugins"), decoded); refused != nil {
 		return refused.Error()
 	}
 	config, _ := decoded["config"].(map[string]any)
