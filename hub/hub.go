@@ -127,10 +127,6 @@ func (h *Hub) Start() {
 	h.sweeping.Go(func() { h.sweep(ctx) })
 }
 
-// Stores reports whether the hub can keep what is owed: whether a port may
-// promise [keg.AckStored].
-func (h *Hub) Stores() bool { return h.store != nil }
-
 // SetTable makes table the node's: every port without a table of its own uses
 // it from its next event on, and events under way finish on the old one, whose
 // sinks close after the last. On an error the old table stays.

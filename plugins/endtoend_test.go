@@ -154,7 +154,8 @@ func startGateway(t *testing.T, config string) string {
 	log := slog.New(slog.NewTextHandler(&logtest.Log{}, nil))
 	pool := sinks.NewPool(log)
 	events := hub.New(hub.Options{Sinks: pool, Log: log})
-	o := plugins.Options{Hub: events, Version: "1", Log: log, Routes: router.Options{Types: sinks.Types()}}
+	room := plugins.NewLogRoom(log)
+	o := plugins.Options{Hub: events, Version: "1", Log: log, Routes: router.Options{Types: sinks.Types()}, LogRoom: room}
 	socket := filepath.Join(t.TempDir(), "keg.socket")
 	s, err := server.New(server.Options{Socket: socket, Plugins: plugins.All(o), Log: log})
 	if err != nil {
@@ -163,14 +164,17 @@ func startGateway(t *testing.T, config string) string {
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	plugin, _ := plugins.ByName("event-router", o)
-	dump, err := server.Dump(plugin, socket)
-	if err != nil {
-		t.Fatal(err)
+	var servers []gateway.PluginServer
+	for _, plugin := range plugins.All(o) {
+		dump, err := server.Dump(plugin, socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers = append(servers, gateway.PluginServer{Name: plugin.Name, Socket: socket, Dump: dump})
 	}
 	g, err := gateway.New(gateway.Options{
 		Config: []byte(config), Proxy: "127.0.0.1:0", Admin: "off", Prefix: t.TempDir(), Log: log,
-		PluginServers: []gateway.PluginServer{{Name: "event-router", Socket: socket, Dump: dump}},
+		PluginServers: servers,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +188,7 @@ func startGateway(t *testing.T, config string) string {
 		stop()
 		closing, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		defer cancel()
-		for what, err := range map[string]error{"gateway": <-proxied, "server": <-served, "hub": events.Close(closing), "pool": pool.Close()} {
+		for what, err := range map[string]error{"gateway": <-proxied, "server": <-served, "room": room.Close(closing), "hub": events.Close(closing), "pool": pool.Close()} {
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
 			}

@@ -214,7 +214,7 @@ func TestDropsAreToldOfNowAndThen(t *testing.T) {
 	log := &logtest.Log{}
 	room := NewLogRoom(slog.New(slog.NewTextHandler(log, nil)))
 	for range 1000 {
-		room.drop("event-log", "kong-1", errLogRoom)
+		room.drop("event-log", func() string { return "kong-1" }, errLogRoom)
 	}
 	if lines := log.Lines("was dropped"); len(lines) != 10 || room.Stats().Dropped != 1000 {
 		t.Errorf("%d lines of %d dropped", len(lines), room.Stats().Dropped)

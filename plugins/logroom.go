@@ -114,11 +114,11 @@ func (r *LogRoom) free(s *share, count, size int64) {
 	}
 }
 
-// drop tells of an entry that is lost: the first ten, then one every ten
-// seconds, each with the count of all.
-func (r *LogRoom) drop(plugin, id string, why error) {
+// drop counts an entry that is lost, and tells of the first ten, then of one
+// every ten seconds, each with the count of all.
+func (r *LogRoom) drop(plugin string, request func() string, why error) {
 	count := r.dropped.Add(1)
 	r.tells.Do(func() {
-		r.log.Warn("an entry of a log phase was dropped", "plugin", plugin, "request", id, "error", why, "dropped_so_far", count)
+		r.log.Warn("an entry of a log phase was dropped", "plugin", plugin, "request", request(), "error", why, "dropped_so_far", count)
 	})
 }

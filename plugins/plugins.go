@@ -33,6 +33,9 @@ type Options struct {
 	// Version is told to Kong.
 	Version string
 	Log     *slog.Logger
+	// LogRoom holds what log phases leave behind; nil: one of these plugins' own,
+	// which is never closed.
+	LogRoom *LogRoom
 }
 
 // All returns every plugin.
@@ -43,8 +46,13 @@ func All(o Options) []server.Plugin {
 	if o.Rejected == nil {
 		o.Rejected = func(string, error) {}
 	}
+	if o.LogRoom == nil {
+		o.LogRoom = NewLogRoom(o.Log)
+	}
 	return []server.Plugin{
 		eventRouter(o),
+		kafkaUpstream(o),
+		kafkaLog(o),
 	}
 }
 
