@@ -25,7 +25,7 @@ routes:
   paths: [/sync]
   plugins:
   - name: kafka-upstream
-    config: &config
+    config:
       bootstrap_servers: [{host: 127.0.0.1, port: %[1]s}]
       topic: requests
       key_query_arg: key

@@ -6,14 +6,18 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	wire "github.com/Kong/go-pdk/server/kong_plugin_protocol"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/kong/keg"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/test/logtest"
@@ -23,6 +27,7 @@ import (
 // runs requests through their access phase, as a worker of Kong's does.
 type kong struct {
 	hub    *hub.Hub
+	room   *plugins.LogRoom
 	sinks  *memory
 	log    *logtest.Log
 	socket string
@@ -31,11 +36,18 @@ type kong struct {
 // newKong serves the plugins over sinks in memory.
 func newKong(t testing.TB, o plugins.Options) *kong {
 	t.Helper()
+	return newStoringKong(t, o, nil)
+}
+
+// newStoringKong is newKong on a node with persistence, where there is a store.
+func newStoringKong(t testing.TB, o plugins.Options, store outbox.Store) *kong {
+	t.Helper()
 	k := &kong{sinks: newMemory(), log: &logtest.Log{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log})
-	o.Hub, o.Log, o.Version = k.hub, log, "1.2.3"
-	o.Routes = router.Options{Types: memoryTypes}
+	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log, Store: store})
+	k.room = plugins.NewLogRoom(log)
+	o.Hub, o.Log, o.Version, o.LogRoom = k.hub, log, "1.2.3", k.room
+	o.Routes = router.Options{Types: append(slices.Clip(memoryTypes), kafkaType())}
 	s, err := server.New(server.Options{Socket: k.socket, Plugins: plugins.All(o), Log: log, Drain: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +65,9 @@ func newKong(t testing.TB, o plugins.Options) *kong {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		if err := k.room.Close(ctx); err != nil {
+			t.Errorf("the room: %v", err)
+		}
 		if err := k.hub.Close(ctx); err != nil {
 			t.Errorf("the hub: %v", err)
 		}
@@ -74,8 +89,14 @@ func (k *kong) dial(t testing.TB) net.Conn {
 // start starts an instance of event-router, or tells that it could not be.
 func (k *kong) start(t testing.TB, config string) (id int32, ok bool) {
 	t.Helper()
+	return k.startOf(t, "event-router", config)
+}
+
+// startOf is start of any plugin.
+func (k *kong) startOf(t testing.TB, plugin, config string) (id int32, ok bool) {
+	t.Helper()
 	returned, err := k.command(t, &wire.RpcCall{Sequence: 1, Call: &wire.RpcCall_CmdStartInstance{
-		CmdStartInstance: &wire.CmdStartInstance{Name: "event-router", Config: []byte(config)},
+		CmdStartInstance: &wire.CmdStartInstance{Name: plugin, Config: []byte(config)},
 	}})
 	return returned.GetInstanceStatus().GetInstanceId(), err == nil
 }
@@ -114,6 +135,7 @@ type request struct {
 	body     string
 	bodyFile string // instead of the body
 	noBody   string // why there is none
+	entry    string // the log entry
 }
 
 // reply is what a plugin did with a request.
@@ -127,7 +149,13 @@ type reply struct {
 // event runs a request through the instance's access phase.
 func (k *kong) event(t testing.TB, instance int32, r request) reply {
 	t.Helper()
-	conn := k.begin(t, instance)
+	return k.eventIn(t, instance, "access", r)
+}
+
+// eventIn is event in any phase.
+func (k *kong) eventIn(t testing.TB, instance int32, phase string, r request) reply {
+	t.Helper()
+	conn := k.begin(t, instance, phase)
 	defer conn.Close()
 	var got reply
 	for {
@@ -164,7 +192,7 @@ func (k *kong) event(t testing.TB, instance int32, r request) reply {
 // leave begins a request and goes away after so many answers.
 func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
 	t.Helper()
-	conn := k.begin(t, instance)
+	conn := k.begin(t, instance, "access")
 	defer conn.Close()
 	for range answers {
 		method, err := readFrame(conn)
@@ -180,11 +208,11 @@ func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
 }
 
 // begin opens a connection and sends the command that runs a phase.
-func (k *kong) begin(t testing.TB, instance int32) net.Conn {
+func (k *kong) begin(t testing.TB, instance int32, phase string) net.Conn {
 	t.Helper()
 	conn := k.dial(t)
 	encoded, err := proto.Marshal(&wire.RpcCall{Sequence: 7, Call: &wire.RpcCall_CmdHandleEvent{
-		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: "access"},
+		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: phase},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -220,6 +248,17 @@ func (r request) answer(t testing.TB, name string) []byte {
 			return marshal(&wire.RawBodyResult{Kind: &wire.RawBodyResult_Error{Error: r.noBody}})
 		}
 		return marshal(&wire.RawBodyResult{Kind: &wire.RawBodyResult_Content{Content: []byte(r.body)}})
+	case "kong.request.get_header":
+		return marshal(&wire.String{V: keg.Headers(r.headers).Get("content-type")})
+	case "kong.request.get_method", "kong.nginx.get_var request_uri", "kong.request.get_raw_query":
+		method, target, _ := strings.Cut(r.line, " ")
+		target, _, _ = strings.Cut(target, " ")
+		_, query, _ := strings.Cut(target, "?")
+		return marshal(&wire.String{V: map[string]string{
+			"kong.request.get_method": method, "kong.nginx.get_var request_uri": target, "kong.request.get_raw_query": query,
+		}[name]})
+	case "kong.log.serialize":
+		return marshal(&wire.String{V: r.entry})
 	case "kong.nginx.get_var kong_request_id":
 		return marshal(&wire.String{V: r.id})
 	case "kong.nginx.get_var request":

@@ -2,9 +2,11 @@ package plugins_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/sinks"
 )
 
 // memoryTypes is the one type of destination that these tests have.
@@ -12,6 +14,12 @@ var memoryTypes = []keg.DestinationType{{
 	Name: "memory", Doc: "A destination for tests.", New: func() keg.Settings { return &memorySettings{} },
 	Format: keg.FormatBinary, Formats: []keg.Format{keg.FormatBinary},
 }}
+
+// kafkaType is the real one, whose destinations are one sink in memory: "kafka".
+func kafkaType() keg.DestinationType {
+	types := sinks.Types()
+	return types[slices.IndexFunc(types, func(dt keg.DestinationType) bool { return dt.Name == "kafka" })]
+}
 
 type memorySettings struct {
 	Address string `keg:"address,required" doc:"What the test knows the sink by."`
@@ -32,6 +40,8 @@ type memory struct {
 	do   map[string]sendFunc
 	sent map[string][]*keg.Event
 	open int
+	// destinations are all that were ever opened.
+	destinations []*keg.Destination
 }
 
 func newMemory() *memory { return &memory{do: map[string]sendFunc{}, sent: map[string][]*keg.Event{}} }
@@ -40,6 +50,10 @@ func (m *memory) Open(d *keg.Destination) (keg.Sink, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open++
+	m.destinations = append(m.destinations, d)
+	if _, ok := d.Settings.(*sinks.Kafka); ok {
+		return &memorySink{m, "kafka"}, nil
+	}
 	return &memorySink{m, d.Settings.(*memorySettings).Address}, nil
 }
 
