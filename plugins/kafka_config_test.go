@@ -27,7 +27,9 @@ func kongsLoader(t testing.TB) *declarative.Loader {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var document struct{ Plugins []struct{ Schema json.RawMessage } }
+		var document struct {
+			Plugins []struct{ Schema json.RawMessage }
+		}
 		if err := json.Unmarshal(dump, &document); err != nil {
 			t.Fatal(err)
 		}
@@ -188,4 +190,3 @@ func TestKafkaConfigsThatCannotBe(t *testing.T) {
 		})
 	}
 }
-
