@@ -36,10 +36,11 @@ type sendFunc = func(ctx context.Context, e *keg.Event) error
 // memory opens sinks that keep what they are sent, unless a test tells them
 // otherwise.
 type memory struct {
-	mu   sync.Mutex
-	do   map[string]sendFunc
-	sent map[string][]*keg.Event
-	open int
+	mu     sync.Mutex
+	do     map[string]sendFunc
+	sent   map[string][]*keg.Event
+	open   int
+	forget bool // what was sent
 	// destinations are all that were ever opened.
 	destinations []*keg.Destination
 }
@@ -91,6 +92,9 @@ func (s *memorySink) Send(ctx context.Context, e *keg.Event) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.forget {
+		return nil
+	}
 	s.sent[s.address] = append(s.sent[s.address], e)
 	return nil
 }
