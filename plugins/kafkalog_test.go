@@ -16,18 +16,17 @@ func TestAnEntryIsARecord(t *testing.T) {
 	k := newKong(t, plugins.Options{})
 	id := k.kafka(t, "kafka-log", `"key_query_arg":"key"`)
 	const entry = `{"request":{"id":"r-1","uri":"/a?key=k%20v"},"response":{"status":200}}`
-	got := k.eventIn(t, id, "log", request{entry: entry})
-	if diff := cmp.Diff([]string{"kong.log.serialize"}, got.asked); diff != "" || got.status != 0 {
-		t.Errorf("answered %d, asked %s", got.status, diff)
+	if diff := cmp.Diff([]string{"kong.log.serialize"}, k.logs(t, id, entry)); diff != "" {
+		t.Errorf("asked %s", diff)
 	}
-	within(t, "the record", func() bool { return len(k.sinks.got("kafka")) == 1 })
+	until(t, "the record", func() bool { return len(k.sinks.got("kafka")) == 1 })
 	e := k.sinks.got("kafka")[0]
 	if string(e.Data) != entry || e.ID != "r-1" || e.Extensions["kafkakey"] != "k v" || len(e.Headers) != 0 {
 		t.Errorf("%+v, %s", e, e.Data)
 	}
 	// What other plugins have made of the entry is nobody's business.
-	k.eventIn(t, id, "log", request{entry: `"gone"`})
-	within(t, "the record", func() bool { return len(k.sinks.got("kafka")) == 2 })
+	k.logs(t, id, `"gone"`)
+	until(t, "the record", func() bool { return len(k.sinks.got("kafka")) == 2 })
 	if e := k.sinks.got("kafka")[1]; string(e.Data) != `"gone"` || e.ID == "" {
 		t.Errorf("%+v", e)
 	}
@@ -42,7 +41,7 @@ func TestLogPhasesWaitForNothing(t *testing.T) {
 	id := k.kafka(t, "kafka-log", `"producer_async_buffering_limits_messages_in_memory":100,"producer_async":false`)
 	start := time.Now()
 	for range 150 {
-		k.eventIn(t, id, "log", request{entry: `{"request":{"id":"r","uri":"/"}}`})
+		k.logs(t, id, `{"request":{"id":"r","uri":"/"}}`)
 	}
 	if took := time.Since(start); took > 8*time.Second {
 		t.Errorf("150 log phases took %v", took)
@@ -54,13 +53,13 @@ func TestLogPhasesWaitForNothing(t *testing.T) {
 		t.Errorf("%q", lines)
 	}
 	close(release)
-	within(t, "the records", func() bool { return len(k.sinks.got("kafka")) == 100 })
+	until(t, "the records", func() bool { return len(k.sinks.got("kafka")) == 100 })
 }
 
 func TestAnEntryThatIsTooLargeIsCounted(t *testing.T) {
 	k := newKong(t, plugins.Options{})
 	id := k.kafka(t, "kafka-log", `"producer_request_limits_bytes_per_request":1024`)
-	k.eventIn(t, id, "log", request{entry: `{"x":"` + strings.Repeat("x", 1024) + `"}`})
+	k.logs(t, id, `{"x":"`+strings.Repeat("x", 1024)+`"}`)
 	if s := k.room.Stats(); s.Dropped != 1 {
 		t.Errorf("%+v", s)
 	}

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/hub"
 	"github.com/kong/keg/outbox/embedded"
 	"github.com/kong/keg/plugins"
 )
@@ -39,16 +39,6 @@ func (k *kong) kafka(t testing.TB, plugin, fields string) int32 {
 
 func plain(line string) request {
 	return request{id: "kong-1", line: line, body: `{"n":1}`, headers: map[string][]string{"content-type": {"application/json"}, "x-tenant": {"blue", "red"}}}
-}
-
-// within waits until a condition holds.
-func within(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited for %s", what)
-		}
-	}
 }
 
 func unreachable(context.Context, *keg.Event) error {
@@ -202,9 +192,9 @@ func TestRecordsWaitForAClusterThatIsAway(t *testing.T) {
 		t.Errorf("a full buffer: %d %s %v", got.status, got.body, got.headers)
 	}
 	back.Store(true)
-	within(t, "the records", func() bool { return len(k.sinks.got("kafka")) == 50 })
-	within(t, "room", func() bool { return k.event(t, id, plain("POST / HTTP/1.1")).status == 200 })
-	within(t, "the last one", func() bool { return len(k.sinks.got("kafka")) == 51 })
+	until(t, "the records", func() bool { return len(k.sinks.got("kafka")) == 50 })
+	until(t, "room", func() bool { return k.event(t, id, plain("POST / HTTP/1.1")).status == 200 })
+	until(t, "the last one", func() bool { return len(k.sinks.got("kafka")) == 51 })
 	if s := k.room.Stats(); s.Dropped != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -219,7 +209,7 @@ func TestWhatIsLostInTheBackgroundIsCountedAndLogged(t *testing.T) {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 	}
-	within(t, "the losses", func() bool { return k.room.Stats().Dropped == 20 })
+	until(t, "the losses", func() bool { return k.room.Stats().Dropped == 20 })
 	if lines := k.log.Lines("a record was lost"); len(lines) != 10 || !strings.Contains(lines[9], "lost_so_far=10") || !strings.Contains(lines[0], "403 Forbidden") || !strings.Contains(lines[0], "request=kong-1") {
 		t.Errorf("%q", lines)
 	}
@@ -235,8 +225,8 @@ func TestAnInstanceThatClosesTellsWhatItLeaves(t *testing.T) {
 		k.event(t, id, plain("POST / HTTP/1.1"))
 	}
 	k.close(t, id)
-	within(t, "the losses", func() bool { return k.room.Stats() == plugins.LogRoomStats{Dropped: 3} })
-	within(t, "the sink's end", func() bool { return k.sinks.opened() == 0 })
+	until(t, "the losses", func() bool { return k.room.Stats() == plugins.LogRoomStats{Dropped: 3} })
+	until(t, "the sink's end", func() bool { return k.sinks.opened() == 0 })
 }
 
 // TestAClusterThatIsAwayIsToldOf: with health gating a client hears at once.
@@ -250,12 +240,12 @@ func TestAClusterThatIsAwayIsToldOf(t *testing.T) {
 		return nil
 	})
 	id := k.upstream(t, `"producer_async_health_gating":true,"producer_async_failure_threshold":2,"producer_async_probe_interval":3600000,"timeout":200`)
-	within(t, "a 503", func() bool {
+	until(t, "a 503", func() bool {
 		got := k.event(t, id, plain("POST / HTTP/1.1"))
 		return got.status == 503 && got.body == `{"message":"the Kafka cluster is away"}` && got.headers.Get("Retry-After") == "3600"
 	})
 	back.Store(true)
-	within(t, "a 200", func() bool { return k.event(t, id, plain("POST / HTTP/1.1")).status == 200 })
+	until(t, "a 200", func() bool { return k.event(t, id, plain("POST / HTTP/1.1")).status == 200 })
 }
 
 // TestRecordsAreKeptWhereTheNodeKeeps: a 200 is on disk, and survives the node.
@@ -269,8 +259,7 @@ func TestRecordsAreKeptWhereTheNodeKeeps(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	k := newStoringKong(t, plugins.Options{}, store)
-	k.hub.Start()
+	k := newKongOver(t, plugins.Options{}, hub.Options{Store: store})
 	release := make(chan struct{})
 	k.sinks.on("kafka", func(context.Context, *keg.Event) error { <-release; return nil })
 	id := k.upstream(t, `"__plugin_id":"p-1"`)
@@ -281,9 +270,9 @@ func TestRecordsAreKeptWhereTheNodeKeeps(t *testing.T) {
 		if got := k.event(t, id, r); got.status != 200 {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
-		k.eventIn(t, log, "log", request{entry: fmt.Sprintf(`{"request":{"id":"%d","uri":"/"}}`, i)})
+		k.logs(t, log, fmt.Sprintf(`{"request":{"id":"%d","uri":"/"}}`, i))
 	}
-	within(t, "six stored records", func() bool {
+	until(t, "six stored records", func() bool {
 		stats, err := store.Stats(t.Context())
 		var waiting int64
 		for _, q := range stats.Queues {
@@ -292,5 +281,5 @@ func TestRecordsAreKeptWhereTheNodeKeeps(t *testing.T) {
 		return err == nil && waiting == 6
 	})
 	close(release)
-	within(t, "six records", func() bool { return len(k.sinks.got("kafka")) == 6 })
+	until(t, "six records", func() bool { return len(k.sinks.got("kafka")) == 6 })
 }

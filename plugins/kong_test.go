@@ -17,14 +17,13 @@ import (
 	"github.com/kong/keg"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
-	"github.com/kong/keg/outbox"
 	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/router"
 	"github.com/kong/keg/test/logtest"
 )
 
 // kong is the other end of the plugin server's socket: it starts instances and
-// runs requests through their access phase, as a worker of Kong's does.
+// runs requests through their phases, as a worker of Kong's does.
 type kong struct {
 	hub    *hub.Hub
 	room   *plugins.LogRoom
@@ -34,19 +33,17 @@ type kong struct {
 }
 
 // newKong serves the plugins over sinks in memory.
-func newKong(t testing.TB, o plugins.Options) *kong {
-	t.Helper()
-	return newStoringKong(t, o, nil)
-}
+func newKong(t testing.TB, o plugins.Options) *kong { return newKongOver(t, o, hub.Options{}) }
 
-// newStoringKong is newKong on a node with persistence, where there is a store.
-func newStoringKong(t testing.TB, o plugins.Options, store outbox.Store) *kong {
+// newKongOver does so with a hub of other options.
+func newKongOver(t testing.TB, o plugins.Options, over hub.Options) *kong {
 	t.Helper()
 	k := &kong{sinks: newMemory(), log: &logtest.Log{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log, Store: store})
-	k.room = plugins.NewLogRoom(log)
-	o.Hub, o.Log, o.Version, o.LogRoom = k.hub, log, "1.2.3", k.room
+	over.Sinks, over.Log = k.sinks, log
+	k.hub, k.room = hub.New(over), plugins.NewLogRoom(log)
+	k.hub.Start()
+	o.Hub, o.LogRoom, o.Log, o.Version = k.hub, k.room, log, "1.2.3"
 	o.Routes = router.Options{Types: append(slices.Clip(memoryTypes), kafkaType())}
 	s, err := server.New(server.Options{Socket: k.socket, Plugins: plugins.All(o), Log: log, Drain: 5 * time.Second})
 	if err != nil {
@@ -66,7 +63,7 @@ func newStoringKong(t testing.TB, o plugins.Options, store outbox.Store) *kong {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := k.room.Close(ctx); err != nil {
-			t.Errorf("the room: %v", err)
+			t.Errorf("the log phases' room: %v", err)
 		}
 		if err := k.hub.Close(ctx); err != nil {
 			t.Errorf("the hub: %v", err)
@@ -92,7 +89,7 @@ func (k *kong) start(t testing.TB, config string) (id int32, ok bool) {
 	return k.startOf(t, "event-router", config)
 }
 
-// startOf is start of any plugin.
+// startOf starts an instance of a plugin.
 func (k *kong) startOf(t testing.TB, plugin, config string) (id int32, ok bool) {
 	t.Helper()
 	returned, err := k.command(t, &wire.RpcCall{Sequence: 1, Call: &wire.RpcCall_CmdStartInstance{
@@ -135,7 +132,8 @@ type request struct {
 	body     string
 	bodyFile string // instead of the body
 	noBody   string // why there is none
-	entry    string // the log entry
+
+	consumer, route, service proto.Message // nil where there is none
 }
 
 // reply is what a plugin did with a request.
@@ -149,13 +147,7 @@ type reply struct {
 // event runs a request through the instance's access phase.
 func (k *kong) event(t testing.TB, instance int32, r request) reply {
 	t.Helper()
-	return k.eventIn(t, instance, "access", r)
-}
-
-// eventIn is event in any phase.
-func (k *kong) eventIn(t testing.TB, instance int32, phase string, r request) reply {
-	t.Helper()
-	conn := k.begin(t, instance, phase)
+	conn := k.begin(t, instance, "access")
 	defer conn.Close()
 	var got reply
 	for {
@@ -211,6 +203,13 @@ func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
 func (k *kong) begin(t testing.TB, instance int32, phase string) net.Conn {
 	t.Helper()
 	conn := k.dial(t)
+	beginOn(t, conn, instance, phase)
+	return conn
+}
+
+// beginOn does so on a connection that is idle.
+func beginOn(t testing.TB, conn net.Conn, instance int32, phase string) {
+	t.Helper()
 	encoded, err := proto.Marshal(&wire.RpcCall{Sequence: 7, Call: &wire.RpcCall_CmdHandleEvent{
 		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: phase},
 	}})
@@ -218,7 +217,6 @@ func (k *kong) begin(t testing.TB, instance int32, phase string) net.Conn {
 		t.Fatal(err)
 	}
 	writeFrame(t, conn, encoded)
-	return conn
 }
 
 // called names a call, with the variable that it asks for.
@@ -257,8 +255,6 @@ func (r request) answer(t testing.TB, name string) []byte {
 		return marshal(&wire.String{V: map[string]string{
 			"kong.request.get_method": method, "kong.nginx.get_var request_uri": target, "kong.request.get_raw_query": query,
 		}[name]})
-	case "kong.log.serialize":
-		return marshal(&wire.String{V: r.entry})
 	case "kong.nginx.get_var kong_request_id":
 		return marshal(&wire.String{V: r.id})
 	case "kong.nginx.get_var request":
@@ -267,6 +263,15 @@ func (r request) answer(t testing.TB, name string) []byte {
 		}
 		return marshal(&wire.String{V: r.line})
 	}
-	t.Errorf("asked for %s", name)
-	return nil
+	entity, ok := map[string]proto.Message{
+		"kong.client.get_consumer": r.consumer, "kong.router.get_route": r.route, "kong.router.get_service": r.service,
+		"kong.client.get_forwarded_ip": &wire.String{V: "192.0.2.7"},
+	}[name]
+	if !ok {
+		t.Errorf("asked for %s", name)
+	}
+	if entity == nil {
+		return nil
+	}
+	return marshal(entity)
 }

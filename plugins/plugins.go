@@ -28,7 +28,7 @@ type Options struct {
 	// Events are the node's limits for events; a plugin may set its own.
 	Events cloudevents.Options
 	// Rejected, if not nil, is told by which plugin something came that is no
-	// event, and why; by many goroutines at once.
+	// event, or that there was no room for, and why; by many goroutines at once.
 	Rejected func(plugin string, err error)
 	// Version is told to Kong.
 	Version string
@@ -51,6 +51,7 @@ func All(o Options) []server.Plugin {
 	}
 	return []server.Plugin{
 		eventRouter(o),
+		eventLog(o),
 		kafkaUpstream(o),
 		kafkaLog(o),
 	}
