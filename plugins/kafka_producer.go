@@ -94,16 +94,18 @@ func (p *kafkaProducer) put(events ...*keg.Event) error {
 	n := int64(len(events))
 	if p.waiting.Add(n) > p.limit {
 		p.waiting.Add(-n)
-		return &keg.BusyError{Problem: "too many records wait to be sent", After: time.Second}
+		return errFull
 	}
 	for i, e := range events {
-		if err := p.queue.put(e, e.Weight()+recordOverhead); err != nil {
+		if p.queue.put(e, e.Weight()+recordOverhead) != nil { // the room is full, or the instance is closing
 			p.waiting.Add(int64(i) - n)
-			return err
+			return errFull
 		}
 	}
 	return nil
 }
+
+var errFull = &keg.BusyError{Problem: "too many records wait to be sent", After: time.Second}
 
 // publish sends records of the queue. Those that no attempt was spent on, since
 // the cluster is away or the store takes nothing, wait here and others behind
