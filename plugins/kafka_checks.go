@@ -32,7 +32,7 @@ func (kafkaSecurity) EntityChecks() []schema.EntityCheck {
 }
 
 // problems are what the schema cannot say, each of one line that begins with the
-// field's path.
+// field's path. The config has been filled.
 func (c *kafkaConfig) problems() error {
 	var errs []error
 	fail := func(field, format string, args ...any) {
@@ -49,13 +49,13 @@ func (c *kafkaConfig) problems() error {
 	if err := clients.CheckKafkaTopic(c.Topic); err != nil {
 		fail("topic", "%v", err)
 	}
-	a := &c.Authentication
+	a := c.Authentication
 	switch {
 	case a.Strategy == "":
 	case a.Mechanism == "":
 		fail("authentication.mechanism", "is required beside strategy: sasl")
 	case a.Mechanism == "OAUTHBEARER":
-		o := &a.OAuthBearer
+		o := a.OAuthBearer
 		if u, err := url.Parse(o.TokenURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
 			fail("authentication.oauthbearer.token_endpoint_url", "must be an http or https URL without a user in it")
 		}
@@ -65,7 +65,7 @@ func (c *kafkaConfig) problems() error {
 	case a.User == "" || a.Password.IsZero():
 		fail("authentication", "needs user and password for %s", a.Mechanism)
 	}
-	s := &c.Security
+	s := c.Security
 	if (s.Certificate == "") != s.Key.IsZero() {
 		fail("security", "has only one of certificate and key, which belong together")
 	}

@@ -8,17 +8,17 @@ import (
 // those of Kong Enterprise's plugins of the same names, with their defaults, so
 // that a file which was written for these is read as it is.
 type kafkaConfig struct {
-	BootstrapServers []kafkaServer       `kong:"bootstrap_servers,required" len_min:"1" doc:"The brokers that are asked first; they name the others."`
-	Topic            string              `kong:"topic,required" match:"^[%w%._%-]+$" len_max:"249" doc:"The topic that records go to."`
-	KeyQueryArg      string              `kong:"key_query_arg" doc:"The argument of the query that holds the record's key. A request without it makes a record without a key."`
-	Timeout          int                 `kong:"timeout" default:"10000" gt:"0" doc:"How long all attempts at one record may take, in milliseconds; at most 55 seconds where the client waits."`
-	Keepalive        int                 `kong:"keepalive" default:"60000" doc:"Taken and without effect: a connection stays open as long as it is used, and is shared by all that send to the cluster."`
-	KeepaliveEnabled bool                `kong:"keepalive_enabled" default:"false" doc:"Taken and without effect: see keepalive."`
-	ClusterName      string              `kong:"cluster_name" doc:"A name for the cluster, of your own. Instances with the same brokers and credentials share a producer, whatever they call it."`
-	Authentication   kafkaAuthentication `kong:"authentication" doc:"How to log in at the brokers."`
-	Security         kafkaSecurity       `kong:"security" doc:"How connections are secured."`
-	Compression      string              `kong:"compression_type" default:"none" one_of:"none,gzip,snappy,lz4" doc:"How batches of records are compressed."`
-	SchemaRegistry   kafkaRegistry       `kong:"schema_registry" doc:"Records are JSON. A schema registry is not asked."`
+	BootstrapServers []kafkaServer        `kong:"bootstrap_servers,required" len_min:"1" doc:"The brokers that are asked first; they name the others."`
+	Topic            string               `kong:"topic,required" match:"^[%w%._%-]+$" len_max:"249" doc:"The topic that records go to."`
+	KeyQueryArg      string               `kong:"key_query_arg" doc:"The argument of the query that holds the record's key. A request without it makes a record without a key."`
+	Timeout          int                  `kong:"timeout" default:"10000" gt:"0" doc:"How long all attempts at one record may take, in milliseconds; at most 55 seconds where the client waits."`
+	Keepalive        int                  `kong:"keepalive" default:"60000" doc:"Taken and without effect: a connection stays open as long as it is used, and is shared by all that send to the cluster."`
+	KeepaliveEnabled bool                 `kong:"keepalive_enabled" default:"false" doc:"Taken and without effect: see keepalive."`
+	ClusterName      string               `kong:"cluster_name" doc:"A name for the cluster, of your own. Instances with the same brokers and credentials share a producer, whatever they call it."`
+	Authentication   *kafkaAuthentication `kong:"authentication" doc:"How to log in at the brokers."`
+	Security         *kafkaSecurity       `kong:"security" doc:"How connections are secured."`
+	Compression      string               `kong:"compression_type" default:"none" one_of:"none,gzip,snappy,lz4" doc:"How batches of records are compressed."`
+	SchemaRegistry   *kafkaRegistry       `kong:"schema_registry" doc:"Records are JSON. A schema registry is not asked."`
 
 	Acks             int `kong:"producer_request_acks" default:"1" one_of:"-1,0,1" doc:"Who must have a record before it counts as sent. 1: the partition's leader. -1: all of its replicas. 0: nobody, and nothing is promised."`
 	RequestTimeout   int `kong:"producer_request_timeout" default:"2000" gt:"0" doc:"How long the broker may wait for its replicas, in milliseconds."`
@@ -39,6 +39,20 @@ type kafkaConfig struct {
 	PluginID string `kong:"__plugin_id,unlisted"`
 }
 
+// fill makes records of those that are left out, or null: Kong keeps them so.
+func (c *kafkaConfig) fill() {
+	c.Authentication = orZero(c.Authentication)
+	c.Authentication.OAuthBearer = orZero(c.Authentication.OAuthBearer)
+	c.Security = orZero(c.Security)
+}
+
+func orZero[T any](p *T) *T {
+	if p == nil {
+		return new(T)
+	}
+	return p
+}
+
 // kafkaServer is one broker.
 type kafkaServer struct {
 	Host string `kong:"host,required" doc:"The broker's host name or address."`
@@ -47,12 +61,12 @@ type kafkaServer struct {
 
 // kafkaAuthentication says how to log in.
 type kafkaAuthentication struct {
-	Strategy    string     `kong:"strategy" one_of:"sasl" doc:"How to log in: sasl, or not at all where unset."`
-	Mechanism   string     `kong:"mechanism" one_of:"PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER" doc:"The SASL mechanism."`
-	User        string     `kong:"user,referenceable,encrypted" doc:"The user, for PLAIN and SCRAM."`
-	Password    keg.Secret `kong:"password,referenceable,encrypted" doc:"The password, for PLAIN and SCRAM."`
-	TokenAuth   bool       `kong:"tokenauth" refused:"cannot be used: KEG does not log in with delegation tokens; use a user and a password of SCRAM" doc:"Whether user and password are a delegation token. Not supported: use a user of SCRAM."`
-	OAuthBearer kafkaOAuth `kong:"oauthbearer" doc:"Where OAUTHBEARER gets its tokens (OAuth 2.0, client credentials)."`
+	Strategy    string      `kong:"strategy" one_of:"sasl" doc:"How to log in: sasl, or not at all where unset."`
+	Mechanism   string      `kong:"mechanism" one_of:"PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER" doc:"The SASL mechanism."`
+	User        string      `kong:"user,referenceable,encrypted" doc:"The user, for PLAIN and SCRAM."`
+	Password    keg.Secret  `kong:"password,referenceable,encrypted" doc:"The password, for PLAIN and SCRAM."`
+	TokenAuth   bool        `kong:"tokenauth" refused:"cannot be used: KEG does not log in with delegation tokens; use a user and a password of SCRAM" doc:"Whether user and password are a delegation token. Not supported: use a user of SCRAM."`
+	OAuthBearer *kafkaOAuth `kong:"oauthbearer" doc:"Where OAUTHBEARER gets its tokens (OAuth 2.0, client credentials)."`
 }
 
 type kafkaOAuth struct {

@@ -60,13 +60,13 @@ func (c *kafkaConfig) routes(plugin string, namedTopics bool) json.RawMessage {
 		"compression": c.Compression, "max_message_bytes": c.recordBytes(),
 		"ack_timeout": milliseconds(min(c.RequestTimeout, 60_000)), "max_batch_records": c.MessagesInOne,
 	}
-	if s := &c.Security; s.SSL {
+	if s := c.Security; s.SSL {
 		destination["tls"] = unset(map[string]any{
 			"ca": literal(s.CA), "cert": literal(s.Certificate), "key": literal(s.Key.Reveal()), "insecure_skip_verify": !s.SSLVerify,
 		})
 	}
-	if a := &c.Authentication; a.Strategy != "" {
-		o := &a.OAuthBearer
+	if a := c.Authentication; a.Strategy != "" {
+		o := a.OAuthBearer
 		destination["sasl"] = unset(map[string]any{
 			"mechanism": a.Mechanism, "username": literal(a.User), "password": literal(a.Password.Reveal()),
 			"token_url": literal(o.TokenURL), "client_id": literal(o.ClientID), "client_secret": literal(o.ClientSecret.Reveal()),

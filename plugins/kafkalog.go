@@ -40,6 +40,7 @@ type kafkaLogInstance struct {
 }
 
 func startKafkaLog(o Options, c *kafkaLogConfig) (server.Instance, error) {
+	c.fill()
 	if err := c.problems(); err != nil {
 		return nil, err
 	}

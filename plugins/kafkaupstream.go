@@ -33,6 +33,7 @@ type kafkaUpstreamInstance struct {
 }
 
 func startKafkaUpstream(o Options, c *kafkaUpstreamConfig) (server.Instance, error) {
+	c.fill()
 	if err := c.problems(); err != nil {
 		return nil, err
 	}

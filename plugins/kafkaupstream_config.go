@@ -14,15 +14,15 @@ import (
 // kafkaUpstreamConfig is one instance's config, as Kong keeps it.
 type kafkaUpstreamConfig struct {
 	kafkaConfig
-	TopicsQueryArg string        `kong:"topics_query_arg" doc:"The argument of the query by which a client names the topics, of those that are allowed, that its record goes to, joined by commas."`
-	AllowedTopics  []string      `kong:"allowed_topics" doc:"The topics that a client may name, beside topic, which it always may."`
-	ForwardMethod  bool          `kong:"forward_method" default:"false" doc:"Whether the record has the request's method."`
-	ForwardURI     bool          `kong:"forward_uri" default:"false" doc:"Whether the record has the request's URI and the arguments of its query."`
-	ForwardHeaders bool          `kong:"forward_headers" default:"false" doc:"Whether the record's value has the request's headers."`
-	ForwardBody    bool          `kong:"forward_body" default:"true" doc:"Whether the record has the request's body. At least one forward_ field must be true."`
-	Headers        recordHeaders `kong:"headers" doc:"Which of the request's headers are headers of the record."`
-	ErrorHandling  kafkaErrors   `kong:"error_handling" doc:"What a client hears of a failure."`
-	Functions      []string      `kong:"message_by_lua_functions" refused:"cannot be used: Lua runs in Kong alone; use event-router with a transform of its route, in CEL, to make records of your own shape" doc:"Lua functions that make the record. Not supported: see transform of event-router's routes."`
+	TopicsQueryArg string         `kong:"topics_query_arg" doc:"The argument of the query by which a client names the topics, of those that are allowed, that its record goes to, joined by commas."`
+	AllowedTopics  []string       `kong:"allowed_topics" doc:"The topics that a client may name, beside topic, which it always may."`
+	ForwardMethod  bool           `kong:"forward_method" default:"false" doc:"Whether the record has the request's method."`
+	ForwardURI     bool           `kong:"forward_uri" default:"false" doc:"Whether the record has the request's URI and the arguments of its query."`
+	ForwardHeaders bool           `kong:"forward_headers" default:"false" doc:"Whether the record's value has the request's headers."`
+	ForwardBody    bool           `kong:"forward_body" default:"true" doc:"Whether the record has the request's body. At least one forward_ field must be true."`
+	Headers        *recordHeaders `kong:"headers" doc:"Which of the request's headers are headers of the record."`
+	ErrorHandling  *kafkaErrors   `kong:"error_handling" doc:"What a client hears of a failure."`
+	Functions      []string       `kong:"message_by_lua_functions" refused:"cannot be used: Lua runs in Kong alone; use event-router with a transform of its route, in CEL, to make records of your own shape" doc:"Lua functions that make the record. Not supported: see transform of event-router's routes."`
 }
 
 // recordHeaders says which headers of a request are the record's.
@@ -37,6 +37,12 @@ type recordHeaders struct {
 
 type kafkaErrors struct {
 	ReturnMessage bool `kong:"return_error_message" default:"false" doc:"Whether the answer to a failure names its cause."`
+}
+
+func (c *kafkaUpstreamConfig) fill() {
+	c.kafkaConfig.fill()
+	c.Headers = orZero(c.Headers)
+	c.ErrorHandling = orZero(c.ErrorHandling)
 }
 
 // problems are what the schema cannot say.

@@ -24,7 +24,7 @@ func (n Named) MarshalJSON() ([]byte, error) {
 type Field struct {
 	Type          string          `json:"type"`
 	Description   string          `json:"description,omitempty"`
-	Required      bool            `json:"required,omitempty"`
+	Required      *bool           `json:"required,omitempty"` // nil: as Kong has it, see the package comment
 	Default       any             `json:"default,omitempty"`
 	OneOf         []any           `json:"one_of,omitempty"`
 	Between       []float64       `json:"between,omitempty"`
@@ -47,6 +47,9 @@ type Field struct {
 	Err           string          `json:"err,omitempty"`
 	Fields        *[]Named        `json:"fields,omitempty"`
 }
+
+// MustBeSet reports whether Kong refuses a config without the field.
+func (f *Field) MustBeSet() bool { return f.Required != nil && *f.Required }
 
 // JSONSchema is what validates a field of type json: JSON Schema, draft 4.
 type JSONSchema struct {

@@ -13,10 +13,13 @@ func (b *builder) refusal(f *Field, m member, path string) {
 	if text == "" {
 		return
 	}
-	if _, ok := m.field.Tag.Lookup("default"); ok && f.Type != "boolean" || f.Required || f.LenMax != nil {
+	if _, ok := m.field.Tag.Lookup("default"); ok && f.Type != "boolean" || f.MustBeSet() || f.LenMax != nil {
 		b.wrong(path, "a field that is refused can have no default, no len_max, and not be required")
 	}
 	f.Err = text
+	if f.Type == "record" {
+		f.Required = new(false)
+	}
 	switch f.Type {
 	case "boolean":
 		f.Ne = json.RawMessage(m.refusedBool())

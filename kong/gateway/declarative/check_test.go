@@ -63,7 +63,8 @@ func TestFieldRules(t *testing.T) {
 		{"a map's key", `{"type":"map","keys":{"type":"string","len_max":1},"values":{"type":"integer"}}`, `{"ab":1}`, `f.ab: length must be at most 1`},
 		{"no map", `{"type":"map","keys":{"type":"string"},"values":{"type":"integer"}}`, `[1]`, `f: expected a map`},
 		{"a record", record + `}`, `{"a":"x"}`, ``},
-		{"a record that is not there", record + `}`, `null`, ``},
+		{"a record that is null", record + `}`, `null`, `f: required field missing`},
+		{"a record that may be null", record + `,"required":false}`, `null`, ``},
 		{"a record's field that is missing", record + `}`, `{"b":"x"}`, `f.a: required field missing`},
 		{"a record's unknown field", record + `}`, `{"a":"x","c":1}`, `f.c: unknown field`},
 		{"no record", record + `}`, `"x"`, `f: expected a record`},
@@ -83,6 +84,30 @@ func checkOne(t *testing.T, s *Schema, value, problem string) {
 	found, _ := s.Config.check(map[string]any{"f": v}).(map[string]any)
 	if got := strings.Join((&Error{Fields: found}).Lines(), "; "); got != problem {
 		t.Errorf("%s: %q, want %q", value, got, problem)
+	}
+}
+
+// Kong takes a record for required that does not say otherwise, at every depth but
+// within lists, and fills it in where nobody has written it.
+func TestRecordsThatNobodyWrote(t *testing.T) {
+	const inner = `{"type":"record","fields":[{"a":{"type":"string","required":true}},{"d":{"type":"string","default":"x"}}]`
+	for field, want := range map[string]string{
+		inner + `}`:                  `{"f":{"a":null,"d":"x"}}: f.a: required field missing`,
+		inner + `,"required":true}`:  `{"f":{"a":null,"d":"x"}}: f.a: required field missing`,
+		inner + `,"required":false}`: `{"f":null}: `,
+		`{"type":"record","fields":[{"in":` + inner + `}}]}`:                                            `{"f":{"in":{"a":null,"d":"x"}}}: f.in.a: required field missing`,
+		`{"type":"record","required":false,"fields":[{"in":` + inner + `}}]}`:                           `{"f":null}: `,
+		`{"type":"array","elements":{"type":"record","fields":[{"in":` + inner + `}}]},"default":[{}]}`: `{"f":[{"in":null}]}: `,
+	} {
+		s := schemaOf(t, field)
+		filled, err := json.Marshal(s.Config.fill(map[string]any{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, _ := s.Config.check(map[string]any{}).(map[string]any)
+		if got := string(filled) + ": " + strings.Join((&Error{Fields: found}).Lines(), "; "); got != want {
+			t.Errorf("%s:\n %s\nwant\n %s", field, got, want)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 type Field struct {
 	Type        string  `json:"type"`
 	Description string  `json:"description"`
-	Required    bool    `json:"required"`
+	Required    bool    `json:"-"`
+	Says        *bool   `json:"required"` // what the schema says of it; see prepare and requireRecords
 	Default     any     `json:"default"`
 	Elements    *Field  `json:"elements"` // of arrays and sets
 	Keys        *Field  `json:"keys"`     // of maps
@@ -137,7 +138,7 @@ func ParseSchema(text []byte) (*Schema, error) {
 	if s.Config.Type != "record" {
 		errs = append(errs, errors.New("config: must be a record"))
 	}
-	s.Config.Required = true
+	s.Config.requireRecords()
 	s.Config.prepare("config", &errs)
 	return s, errors.Join(errs...)
 }
@@ -146,6 +147,18 @@ func ParseSchema(text []byte) (*Schema, error) {
 type Schema struct {
 	Name   string
 	Config *Field
+}
+
+// requireRecords makes a record required, and those in it, unless the schema says
+// that they are not: Kong does so in entities and in plugins' configs, not in what
+// lists hold (kong/db/schema/entity.lua, make_records_required).
+func (f *Field) requireRecords() {
+	f.Required = f.Says == nil || *f.Says
+	for _, member := range f.Fields {
+		if member.Type == "record" {
+			member.requireRecords()
+		}
+	}
 }
 
 // prepare checks the definition below path and compiles what it holds.
@@ -157,6 +170,7 @@ func (f *Field) prepare(path string, errs *[]error) {
 		fail("%q is no type; the types are %s", f.Type, strings.Join(fieldTypes, ", "))
 		return
 	}
+	f.Required = f.Required || f.Says != nil && *f.Says
 	if n := len(f.Description); n > 0 && (n < 10 || n > 500) {
 		fail("a description has 10 to 500 characters, this one %d", n)
 	}
