@@ -6,100 +6,14 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/kong/keg/plugins"
-)
-
-// The image's entrypoint, run with this keg and a `kong` that records what it is
-// given (entrypoint_kong_test.go).
-
-const entrypoint = "../../kong/docker-entrypoint.sh"
-
-// entry is one run of it.
-type entry struct {
-	*process
-	dir string // Kong's prefix, and where the record is
-}
-
-// enter starts the entrypoint in a shell with these variables and no others but
-// those that every program has.
-func enter(t *testing.T, shell []string, env []string, args ...string) *entry {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "keg")
-	do(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	bin := filepath.Join(dir, "bin")
-	do(t, os.Mkdir(bin, 0o700))
-	self, err := filepath.Abs(os.Args[0])
-	do(t, err)
-	for name, be := range map[string]string{"keg": beKeg, "kong": beKong} {
-		do(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\necho $$ >\"$KONG_PREFIX/"+name+".pid\"\nexec env "+be+"=1 '"+self+"' \"$@\"\n"), 0o700))
-	}
-	script, err := filepath.Abs(entrypoint)
-	do(t, err)
-	e := &entry{&process{t: t, ended: make(chan error, 1)}, dir}
-	e.cmd = exec.Command(shell[0], slices.Concat(shell[1:], []string{script}, args)...)
-	e.cmd.Dir = dir
-	e.cmd.Env = append([]string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "KONG_PREFIX=" + dir,
-		"KONG_SAW=" + e.record(), "KEG_STATUS_LISTEN=off", "KEG_LOG_FORMAT=text"}, env...)
-	// A group of its own, so that nothing of it outlives the test.
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	reader, writer, err := os.Pipe()
-	do(t, err)
-	e.cmd.Stdout, e.cmd.Stderr = writer, writer
-	do(t, e.cmd.Start())
-	writer.Close()
-	go func() {
-		for lines := bufio.NewScanner(reader); lines.Scan(); {
-			e.mu.Lock()
-			e.output.WriteString(lines.Text() + "\n")
-			e.mu.Unlock()
-		}
-		e.ended <- e.cmd.Wait() // when all who can write have ended
-	}()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL)
-		if t.Failed() {
-			t.Logf("the entrypoint said:\n%s", e.said())
-		}
-	})
-	return e
-}
-
-func (e *entry) record() string { return filepath.Join(e.dir, "saw.json") }
-
-// kong waits until Kong has been started, and returns what it was given.
-func (e *entry) kong() kongSaw {
-	e.t.Helper()
-	e.until("kong: started")
-	return e.saw()
-}
-
-func (e *entry) saw() (saw kongSaw) {
-	e.t.Helper()
-	text, err := os.ReadFile(e.record())
-	do(e.t, err)
-	do(e.t, json.Unmarshal(text, &saw))
-	return saw
-}
-
-var (
-	sh = []string{"sh"}
-	// The settings that Kong has from the entrypoint alone.
-	ours = regexp.MustCompile(`^KONG_(PLUGINS|PLUGINSERVER_.*|DATABASE|DECLARATIVE_CONFIG|NGINX_.*)$`)
 )
 
 func TestTheEntrypointTellsKongOfEveryPlugin(t *testing.T) {
@@ -228,75 +142,30 @@ func TestTheEntrypointRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func TestTheEntrypointRunsOtherProgramsAsTheyAre(t *testing.T) {
-	e := enter(t, sh, nil, "sh", "-c", `echo "$1 ${KONG_PLUGINS:-unset}"; exit 5`, "sh", "a  b")
-	if status := e.wait(); status != 5 || e.said() != "a  b unset\n" {
-		t.Errorf("exit status %d: %s", status, e.said())
+// TestTheEntrypointInTheImage: with the image's files, the container's limit, and
+// an entrypoint of Kong's own that removes the sockets in its prefix, as Kong's does.
+func TestTheEntrypointInTheImage(t *testing.T) {
+	dir := t.TempDir()
+	text := readFileText(t, entrypoint)
+	for path, content := range map[string]string{
+		"/etc/kong/kong.yml":     "",
+		"/sys/fs/cgroup/cpu.max": "150000 100000\n",
+		"/docker-entrypoint.sh":  "#!/bin/sh\n[ \"$1 $2\" = \"kong docker-start\" ] || exit 9\nfor f in \"$KONG_PREFIX\"/*; do [ ! -S \"$f\" ] || rm \"$f\"; done\nexec kong start\n",
+	} {
+		file := filepath.Join(dir, filepath.Base(path))
+		do(t, os.WriteFile(file, []byte(content), 0o700))
+		text = strings.ReplaceAll(text, path, file)
 	}
-}
-
-func TestTheEntrypointEndsAsKongDoes(t *testing.T) {
-	e := enter(t, sh, []string{"KONG_ENDS_WITH=3"}, "kong", "start")
-	if status := e.wait(); status != 3 || !strings.Contains(e.said(), "keg has stopped") {
-		t.Errorf("exit status %d: %s", status, e.said())
+	script := filepath.Join(dir, "keg-entrypoint")
+	do(t, os.WriteFile(script, []byte(text), 0o700))
+	e := enterFrom(t, script, sh, nil) // as without a command
+	saw := e.kong()
+	for name, want := range map[string]string{"KONG_DECLARATIVE_CONFIG": filepath.Join(dir, "kong.yml"), "KONG_NGINX_WORKER_PROCESSES": "2"} {
+		if saw.Env[name] != want {
+			t.Errorf("%s=%s, want %s", name, saw.Env[name], want)
+		}
 	}
-}
-
-func TestTheEntrypointStartsAKegThatDiedAgain(t *testing.T) {
-	e := enter(t, sh, nil, "kong", "start")
-	e.kong()
-	for range 2 {
-		text, err := os.ReadFile(filepath.Join(e.dir, "keg.pid"))
-		do(t, err)
-		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-		do(t, err)
-		do(t, syscall.Kill(pid, syscall.SIGKILL))
-		e.until("keg ended with status 137, and is started again")
-		e.until("keg serves")
-	}
-	if status := e.stop(); status != 0 || !strings.Contains(e.said(), "kong: the last request ended") {
+	if status := e.stop(); status != 0 || !strings.Contains(e.said(), "the plugins were there") {
 		t.Errorf("exit status %d", status)
-	}
-}
-
-// TestTheEntrypointDrainsBoth: Kong hears first and has keg until its end, keg
-// hears then and ends as told, and nothing is left.
-func TestTheEntrypointDrainsBoth(t *testing.T) {
-	for _, shell := range [][]string{{"dash"}, {"bash", "--posix"}} {
-		if _, err := exec.LookPath(shell[0]); err != nil {
-			t.Fatal(err)
-		}
-		for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
-			t.Run(shell[0]+" "+signal.String(), func(t *testing.T) {
-				e := enter(t, shell, nil, "kong", "start")
-				e.kong()
-				do(t, e.cmd.Process.Signal(signal))
-				e.until("Kong's requests end first")
-				e.until("kong: the last request ended, and the plugins were there")
-				e.until("keg stops")
-				e.until("keg has stopped")
-				if status := e.wait(); status != 0 {
-					t.Errorf("exit status %d", status)
-				}
-				if err := syscall.Kill(-e.cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
-					t.Errorf("something is left of its processes: %v", err)
-				}
-			})
-		}
-	}
-}
-
-func TestTheEntrypointStopsBeforeThereIsAKong(t *testing.T) {
-	// A pipe for a routes file holds keg up before it listens.
-	pipe := filepath.Join(t.TempDir(), "routes.yaml")
-	do(t, syscall.Mkfifo(pipe, 0o600))
-	e := enter(t, sh, []string{"KEG_ROUTE_CONFIG=" + pipe}, "kong", "start")
-	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns when keg reads
-	do(t, err)
-	do(t, e.cmd.Process.Signal(syscall.SIGTERM))
-	do(t, writer.Close())
-	e.wait()
-	if _, err := os.Stat(e.record()); err == nil {
-		t.Error("Kong was started after the signal")
 	}
 }
