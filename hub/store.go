@@ -9,6 +9,10 @@ import (
 	"github.com/kong/keg/outbox"
 )
 
+// Keeps reports whether the hub has a store, so that a port may promise
+// [keg.AckStored].
+func (h *Hub) Keeps() bool { return h.store != nil }
+
 // store keeps the events of one call, all of those that can be or none, and
 // fills in their receipts. What there is room for in memory is under way when it
 // returns.

@@ -1,11 +1,14 @@
 package plugins_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/kong/keg"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/schema"
 	"github.com/kong/keg/plugins"
@@ -43,6 +46,30 @@ func BenchmarkStart(b *testing.B) {
 			if err := pool.Close(); err != nil {
 				b.Error(err)
 			}
+		})
+	}
+}
+
+// BenchmarkLogPhase is one log phase of Kong's on one connection, from its command
+// to its end. What becomes of the entry is not waited for.
+func BenchmarkLogPhase(b *testing.B) {
+	for name, config := range map[string]string{"all": ``, "one of a hundred": `"sampling":0.01,`} {
+		b.Run(name, func(b *testing.B) {
+			k := newKong(b, plugins.Options{})
+			k.sinks.on("a", func(context.Context, *keg.Event) error { return errors.New("kept by nobody") })
+			id, ok := k.startOf(b, "event-log", `{`+config+`"routes":[{"name":"all","match":{},"destinations":[{"type":"memory","address":"a","retry":{"max_attempts":1}}]}]}`)
+			if !ok {
+				b.Fatal(k.log)
+			}
+			text, conn := recorded(b, "proxied"), k.dial(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				beginOn(b, conn, id, "log")
+				serveLog(b, conn, text)
+			}
+			b.StopTimer()
+			until(b, "the room to be empty", func() bool { return k.room.Stats().Entries == 0 })
+			b.ReportMetric(float64(k.room.Stats().Dropped)/float64(b.N), "dropped/op")
 		})
 	}
 }

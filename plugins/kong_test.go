@@ -20,21 +20,27 @@ import (
 )
 
 // kong is the other end of the plugin server's socket: it starts instances and
-// runs requests through their access phase, as a worker of Kong's does.
+// runs requests through their phases, as a worker of Kong's does.
 type kong struct {
 	hub    *hub.Hub
+	room   *plugins.LogRoom
 	sinks  *memory
 	log    *logtest.Log
 	socket string
 }
 
 // newKong serves the plugins over sinks in memory.
-func newKong(t testing.TB, o plugins.Options) *kong {
+func newKong(t testing.TB, o plugins.Options) *kong { return newKongOver(t, o, hub.Options{}) }
+
+// newKongOver does so with a hub of other options.
+func newKongOver(t testing.TB, o plugins.Options, over hub.Options) *kong {
 	t.Helper()
 	k := &kong{sinks: newMemory(), log: &logtest.Log{}, socket: filepath.Join(t.TempDir(), "keg.socket")}
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	k.hub = hub.New(hub.Options{Sinks: k.sinks, Log: log})
-	o.Hub, o.Log, o.Version = k.hub, log, "1.2.3"
+	over.Sinks, over.Log = k.sinks, log
+	k.hub, k.room = hub.New(over), plugins.NewLogRoom(log)
+	k.hub.Start()
+	o.Hub, o.LogRoom, o.Log, o.Version = k.hub, k.room, log, "1.2.3"
 	o.Routes = router.Options{Types: memoryTypes}
 	s, err := server.New(server.Options{Socket: k.socket, Plugins: plugins.All(o), Log: log, Drain: 5 * time.Second})
 	if err != nil {
@@ -53,6 +59,9 @@ func newKong(t testing.TB, o plugins.Options) *kong {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		if err := k.room.Close(ctx); err != nil {
+			t.Errorf("the log phases' room: %v", err)
+		}
 		if err := k.hub.Close(ctx); err != nil {
 			t.Errorf("the hub: %v", err)
 		}
@@ -74,8 +83,14 @@ func (k *kong) dial(t testing.TB) net.Conn {
 // start starts an instance of event-router, or tells that it could not be.
 func (k *kong) start(t testing.TB, config string) (id int32, ok bool) {
 	t.Helper()
+	return k.startOf(t, "event-router", config)
+}
+
+// startOf starts an instance of a plugin.
+func (k *kong) startOf(t testing.TB, plugin, config string) (id int32, ok bool) {
+	t.Helper()
 	returned, err := k.command(t, &wire.RpcCall{Sequence: 1, Call: &wire.RpcCall_CmdStartInstance{
-		CmdStartInstance: &wire.CmdStartInstance{Name: "event-router", Config: []byte(config)},
+		CmdStartInstance: &wire.CmdStartInstance{Name: plugin, Config: []byte(config)},
 	}})
 	return returned.GetInstanceStatus().GetInstanceId(), err == nil
 }
@@ -114,6 +129,8 @@ type request struct {
 	body     string
 	bodyFile string // instead of the body
 	noBody   string // why there is none
+
+	consumer, route, service proto.Message // nil where there is none
 }
 
 // reply is what a plugin did with a request.
@@ -127,7 +144,7 @@ type reply struct {
 // event runs a request through the instance's access phase.
 func (k *kong) event(t testing.TB, instance int32, r request) reply {
 	t.Helper()
-	conn := k.begin(t, instance)
+	conn := k.begin(t, instance, "access")
 	defer conn.Close()
 	var got reply
 	for {
@@ -164,7 +181,7 @@ func (k *kong) event(t testing.TB, instance int32, r request) reply {
 // leave begins a request and goes away after so many answers.
 func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
 	t.Helper()
-	conn := k.begin(t, instance)
+	conn := k.begin(t, instance, "access")
 	defer conn.Close()
 	for range answers {
 		method, err := readFrame(conn)
@@ -180,17 +197,23 @@ func (k *kong) leave(t testing.TB, instance int32, r request, answers int) {
 }
 
 // begin opens a connection and sends the command that runs a phase.
-func (k *kong) begin(t testing.TB, instance int32) net.Conn {
+func (k *kong) begin(t testing.TB, instance int32, phase string) net.Conn {
 	t.Helper()
 	conn := k.dial(t)
+	beginOn(t, conn, instance, phase)
+	return conn
+}
+
+// beginOn does so on a connection that is idle.
+func beginOn(t testing.TB, conn net.Conn, instance int32, phase string) {
+	t.Helper()
 	encoded, err := proto.Marshal(&wire.RpcCall{Sequence: 7, Call: &wire.RpcCall_CmdHandleEvent{
-		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: "access"},
+		CmdHandleEvent: &wire.CmdHandleEvent{InstanceId: instance, EventName: phase},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	writeFrame(t, conn, encoded)
-	return conn
 }
 
 // called names a call, with the variable that it asks for.
@@ -228,6 +251,15 @@ func (r request) answer(t testing.TB, name string) []byte {
 		}
 		return marshal(&wire.String{V: r.line})
 	}
-	t.Errorf("asked for %s", name)
-	return nil
+	entity, ok := map[string]proto.Message{
+		"kong.client.get_consumer": r.consumer, "kong.router.get_route": r.route, "kong.router.get_service": r.service,
+		"kong.client.get_forwarded_ip": &wire.String{V: "192.0.2.7"},
+	}[name]
+	if !ok {
+		t.Errorf("asked for %s", name)
+	}
+	if entity == nil {
+		return nil
+	}
+	return marshal(entity)
 }

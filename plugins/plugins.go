@@ -28,11 +28,14 @@ type Options struct {
 	// Events are the node's limits for events; a plugin may set its own.
 	Events cloudevents.Options
 	// Rejected, if not nil, is told by which plugin something came that is no
-	// event, and why; by many goroutines at once.
+	// event, or that there was no room for, and why; by many goroutines at once.
 	Rejected func(plugin string, err error)
 	// Version is told to Kong.
 	Version string
 	Log     *slog.Logger
+	// LogRoom holds what log phases leave behind; nil: one of these plugins' own,
+	// which is never closed.
+	LogRoom *LogRoom
 }
 
 // All returns every plugin.
@@ -43,8 +46,12 @@ func All(o Options) []server.Plugin {
 	if o.Rejected == nil {
 		o.Rejected = func(string, error) {}
 	}
+	if o.LogRoom == nil {
+		o.LogRoom = NewLogRoom(o.Log)
+	}
 	return []server.Plugin{
 		eventRouter(o),
+		eventLog(o),
 	}
 }
 

@@ -37,6 +37,7 @@ type node struct {
 	store    *lateStore // nil: nothing is kept
 	socket   string     // of the plugin server
 	server   *server.Server
+	logRoom  *plugins.LogRoom // what log phases have left behind
 	sources  []source
 	declared []keg.SourceConfig // by the routes file at the start
 	routes   *reloader          // nil where the routes are of no file
@@ -62,7 +63,7 @@ type observers struct {
 
 // newNode wires a node, and neither dials nor opens the store.
 func newNode(c nodeConfig, log *slog.Logger, o observers) (*node, error) {
-	n := &node{log: log, pool: sinks.NewPool(log), socket: c.socket, storeAt: c.storeAt, maxKept: c.maxKept, declared: c.table.Sources(), metrics: console.NewMetrics(release())}
+	n := &node{log: log, pool: sinks.NewPool(log), logRoom: plugins.NewLogRoom(log), socket: c.socket, storeAt: c.storeAt, maxKept: c.maxKept, declared: c.table.Sources(), metrics: console.NewMetrics(release())}
 	n.phase.Store(console.Starting)
 	options := hub.Options{
 		Sinks: n.pool, Log: log, MaxInFlight: c.maxInFlight, Watch: nodeWatch{n.metrics, c.persist, o.attempted},
@@ -112,6 +113,7 @@ func newNode(c nodeConfig, log *slog.Logger, o observers) (*node, error) {
 		Socket: c.socket, Log: log,
 		Plugins: plugins.All(plugins.Options{
 			Hub: n.hub, Routes: c.routerOptions(), Events: events, Version: pluginVersion(), Log: log, Rejected: n.metrics.Rejected,
+			LogRoom: n.logRoom,
 		}),
 	})
 	return n, misuse(err)

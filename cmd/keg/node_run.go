@@ -139,6 +139,10 @@ func (n *node) inTurn(ctx context.Context, what string, taken error, do func() e
 func (n *node) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	err := n.hub.Close(ctx)
+	// What log phases left behind still has to go through the hub, and may not take
+	// all its time.
+	early, cut := context.WithTimeout(ctx, drainTime/3)
+	defer cut()
+	err := errors.Join(n.logRoom.Close(early), n.hub.Close(ctx))
 	return errors.Join(err, n.pool.Close())
 }
