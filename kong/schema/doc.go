@@ -29,8 +29,9 @@
 // Fields that depend on each other are tied together by the methods of
 // [EntityChecker], in the config and in every record of it.
 //
-// Kong fills in a record that nobody has set, with the defaults of its fields:
-// a record that may be left out is a pointer, and has no defaults.
+// Kong fills in a record that nobody has set, with the defaults of its fields, and
+// asks it for what it requires, unless the schema says that the record is not
+// required: a record that may be left out is a pointer.
 //
 // The package knows Kong's rules for schemas and nothing of what a config
 // means: a config has been checked by Kong when it comes, and a plugin checks

@@ -45,6 +45,22 @@ type Field struct {
 	Eq            json.RawMessage `json:"eq,omitempty"`
 	Err           string          `json:"err,omitempty"`
 	Fields        *[]Named        `json:"fields,omitempty"`
+
+	// Optional is a record that may be absent.
+	Optional bool `json:"-"`
+}
+
+// MarshalJSON says of a record that may be absent that it is not required. Kong
+// makes every other one required, with all that it requires itself.
+func (f *Field) MarshalJSON() ([]byte, error) {
+	type plain Field
+	if f.Type != "record" || !f.Optional {
+		return json.Marshal((*plain)(f))
+	}
+	return json.Marshal(struct {
+		*plain
+		Required bool `json:"required"`
+	}{(*plain)(f), false})
 }
 
 // JSONSchema is what validates a field of type json: JSON Schema, draft 4.

@@ -57,6 +57,7 @@ func (b *builder) field(m member, path string) *Field {
 		b.wrong(path, "the tag doc has %d bytes; Kong takes 10 to 500", n)
 	}
 	f.Required = m.has("required")
+	f.Optional = f.Type == "record" && !f.Required && (m.field.Type.Kind() == reflect.Pointer || m.tag("refused") != "")
 	if m.has("set") {
 		if f.Type != "array" {
 			b.wrong(path, "only a list is a set")

@@ -91,7 +91,7 @@ func TestEveryKindOfFieldIsKongs(t *testing.T) {
 		"servers": `{"type":"array","required":true,"len_min":1,"elements":{"type":"record","fields":[
 			{"host":{"type":"string","required":true,"description":"Where it is found."}},
 			{"port":{"type":"integer","required":true,"between":[0,65535],"description":"The port there."}}]}}`,
-		"tls": `{"type":"record","fields":[
+		"tls": `{"type":"record","required":false,"fields":[
 			{"host":{"type":"string","required":true,"description":"Where it is found."}},
 			{"port":{"type":"integer","required":true,"between":[0,65535],"description":"The port there."}}]}`,
 		"routes": `{"type":"json","json_schema":{"inline":{"$schema":"http://json-schema.org/draft-04/schema#","type":"array","items":{"type":"object"}}}}`,

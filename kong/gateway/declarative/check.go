@@ -119,10 +119,7 @@ func (f *Field) checkRecord(value any) any {
 	}
 	for _, member := range f.Fields {
 		value, written := record[member.Name]
-		if value == nil && (!written || member.Type == "record") {
-			if member.Type == "record" && !member.Required {
-				continue // what it requires, it requires of those who write it
-			}
+		if !written {
 			value = member.fill(nil)
 		}
 		if problem := member.check(value); problem != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // schemaOf is a plugin schema whose config has one field f.
@@ -63,7 +65,8 @@ func TestFieldRules(t *testing.T) {
 		{"a map's key", `{"type":"map","keys":{"type":"string","len_max":1},"values":{"type":"integer"}}`, `{"ab":1}`, `f.ab: length must be at most 1`},
 		{"no map", `{"type":"map","keys":{"type":"string"},"values":{"type":"integer"}}`, `[1]`, `f: expected a map`},
 		{"a record", record + `}`, `{"a":"x"}`, ``},
-		{"a record that is not there", record + `}`, `null`, ``},
+		{"a record that is null", record + `}`, `null`, `f: required field missing`},
+		{"a record that is null and may be", record + `,"required":false}`, `null`, ``},
 		{"a record's field that is missing", record + `}`, `{"b":"x"}`, `f.a: required field missing`},
 		{"a record's unknown field", record + `}`, `{"a":"x","c":1}`, `f.c: unknown field`},
 		{"no record", record + `}`, `"x"`, `f: expected a record`},
@@ -83,6 +86,29 @@ func checkOne(t *testing.T, s *Schema, value, problem string) {
 	found, _ := s.Config.check(map[string]any{"f": v}).(map[string]any)
 	if got := strings.Join((&Error{Fields: found}).Lines(), "; "); got != problem {
 		t.Errorf("%s: %q, want %q", value, got, problem)
+	}
+}
+
+// TestRecordsThatAreNotWritten: Kong fills in what is not said to be optional, and
+// then asks it for what it requires.
+func TestRecordsThatAreNotWritten(t *testing.T) {
+	const within = `"fields":[{"a":{"type":"string","required":true}},{"b":{"type":"string","default":"x"}}]`
+	for field, want := range map[string]string{
+		`{"type":"record",` + within + `}`:                                                      `f.a: required field missing`,
+		`{"type":"record","required":true,` + within + `}`:                                      `f.a: required field missing`,
+		`{"type":"record","required":false,` + within + `}`:                                     ``,
+		`{"type":"record","fields":[{"in":{"type":"record",` + within + `}}]}`:                  `f.in.a: required field missing`,
+		`{"type":"record","fields":[{"in":{"type":"record","required":false,` + within + `}}]}`: ``,
+	} {
+		s := schemaOf(t, field)
+		found, _ := s.Config.check(map[string]any{}).(map[string]any)
+		if got := strings.Join((&Error{Fields: found}).Lines(), "; "); got != want {
+			t.Errorf("%s: %q, want %q", field, got, want)
+		}
+	}
+	filled := schemaOf(t, `{"type":"record","fields":[{"b":{"type":"string","default":"x"}},{"none":{"type":"record","required":false,"fields":[]}}]}`).Config.fill(map[string]any{})
+	if diff := cmp.Diff(map[string]any{"f": map[string]any{"b": "x", "none": nil}}, filled); diff != "" {
+		t.Errorf("want -, filled +:\n%s", diff)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 type Field struct {
 	Type        string  `json:"type"`
 	Description string  `json:"description"`
-	Required    bool    `json:"required"`
+	Required    *bool   `json:"required"` // see mandatory
 	Default     any     `json:"default"`
 	Elements    *Field  `json:"elements"` // of arrays and sets
 	Keys        *Field  `json:"keys"`     // of maps
@@ -137,9 +137,26 @@ func ParseSchema(text []byte) (*Schema, error) {
 	if s.Config.Type != "record" {
 		errs = append(errs, errors.New("config: must be a record"))
 	}
-	s.Config.Required = true
+	s.Config.requireRecords()
 	s.Config.prepare("config", &errs)
 	return s, errors.Join(errs...)
+}
+
+// mandatory reports whether the field must have a value.
+func (f *Field) mandatory() bool { return f.Required != nil && *f.Required }
+
+// requireRecords makes a record mandatory unless it says otherwise, and those right
+// within it, as Kong does with a plugin's config, so that they are always there.
+func (f *Field) requireRecords() {
+	if f.Required == nil {
+		f.Required = new(bool)
+		*f.Required = true
+	}
+	for _, member := range f.Fields {
+		if member.Type == "record" {
+			member.requireRecords()
+		}
+	}
 }
 
 // Schema is what a plugin says of its configuration.
@@ -201,7 +218,8 @@ func (f *Field) part(part *Field, path, name string, errs *[]error) {
 		*errs = append(*errs, fmt.Errorf("%s: a %s needs %s", path, f.Type, name))
 		return
 	}
-	part.Required = true
+	part.Required = new(bool)
+	*part.Required = true
 	part.prepare(path+"."+name, errs)
 }
 

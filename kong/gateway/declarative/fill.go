@@ -1,7 +1,7 @@
 package declarative
 
-// fill returns the value with every default in it, as Kong stores it; records
-// below are filled even where they are absent. The value is not changed.
+// fill returns the value with every default in it, as Kong stores it; records that
+// are mandatory are filled even where they are absent. The value is not changed.
 func (f *Field) fill(value any) any {
 	if value == nil && f.Default != nil {
 		value = f.Default
@@ -11,7 +11,7 @@ func (f *Field) fill(value any) any {
 		if record, ok := asRecord(value); ok {
 			return f.fillRecord(record)
 		}
-		if value == nil {
+		if value == nil && f.mandatory() {
 			return f.fillRecord(nil)
 		}
 	case "array", "set":
@@ -42,13 +42,12 @@ func (f *Field) fill(value any) any {
 	return value
 }
 
-// fillRecord fills what is not written. A null that is written stays one, but for a
-// record's.
+// fillRecord fills what is not written. A null that is written stays one.
 func (f *Field) fillRecord(record map[string]any) map[string]any {
 	filled := make(map[string]any, len(f.Fields))
 	for _, member := range f.Fields {
 		value, written := record[member.Name]
-		if value != nil || !written || member.Type == "record" {
+		if value != nil || !written {
 			value = member.fill(value)
 		}
 		filled[member.Name] = value
