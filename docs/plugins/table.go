@@ -82,7 +82,7 @@ func kind(f *schema.Field) string {
 
 func fallback(f *schema.Field) string {
 	if f.Default == nil {
-		if f.Required {
+		if f.MustBeSet() {
 			return "required"
 		}
 		return ""

@@ -29,9 +29,11 @@
 // Fields that depend on each other are tied together by the methods of
 // [EntityChecker], in the config and in every record of it.
 //
-// Kong fills in a record that nobody has set, with the defaults of its fields, and
-// asks it for what it requires, unless the schema says that the record is not
-// required: a record that may be left out is a pointer.
+// Kong takes a record for required unless it is told otherwise, and fills in one
+// that nobody has set, with the defaults of its fields; what is required in it is
+// then missing (kong/db/schema/entity.lua, make_records_required). So a record
+// that may be left out is a pointer: it is told of as not required, stays unset,
+// and has no defaults.
 //
 // The package knows Kong's rules for schemas and nothing of what a config
 // means: a config has been checked by Kong when it comes, and a plugin checks

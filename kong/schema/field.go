@@ -24,7 +24,7 @@ func (n Named) MarshalJSON() ([]byte, error) {
 type Field struct {
 	Type          string          `json:"type"`
 	Description   string          `json:"description,omitempty"`
-	Required      bool            `json:"required,omitempty"`
+	Required      *bool           `json:"required,omitempty"` // nil: as Kong has it, see the package comment
 	Default       any             `json:"default,omitempty"`
 	OneOf         []any           `json:"one_of,omitempty"`
 	Between       []float64       `json:"between,omitempty"`
@@ -45,23 +45,10 @@ type Field struct {
 	Eq            json.RawMessage `json:"eq,omitempty"`
 	Err           string          `json:"err,omitempty"`
 	Fields        *[]Named        `json:"fields,omitempty"`
-
-	// Optional is a record that may be absent.
-	Optional bool `json:"-"`
 }
 
-// MarshalJSON says of a record that may be absent that it is not required. Kong
-// makes every other one required, with all that it requires itself.
-func (f *Field) MarshalJSON() ([]byte, error) {
-	type plain Field
-	if f.Type != "record" || !f.Optional {
-		return json.Marshal((*plain)(f))
-	}
-	return json.Marshal(struct {
-		*plain
-		Required bool `json:"required"`
-	}{(*plain)(f), false})
-}
+// MustBeSet reports whether Kong refuses a config without the field.
+func (f *Field) MustBeSet() bool { return f.Required != nil && *f.Required }
 
 // JSONSchema is what validates a field of type json: JSON Schema, draft 4.
 type JSONSchema struct {

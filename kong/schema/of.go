@@ -56,8 +56,12 @@ func (b *builder) field(m member, path string) *Field {
 	if n := len(f.Description); n < 10 || n > 500 {
 		b.wrong(path, "the tag doc has %d bytes; Kong takes 10 to 500", n)
 	}
-	f.Required = m.has("required")
-	f.Optional = f.Type == "record" && !f.Required && (m.field.Type.Kind() == reflect.Pointer || m.tag("refused") != "")
+	switch {
+	case m.has("required"):
+		f.Required = new(true)
+	case f.Type == "record" && m.field.Type.Kind() == reflect.Pointer:
+		f.Required = new(false)
+	}
 	if m.has("set") {
 		if f.Type != "array" {
 			b.wrong(path, "only a list is a set")

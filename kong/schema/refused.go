@@ -13,10 +13,13 @@ func (b *builder) refusal(f *Field, m member, path string) {
 	if text == "" {
 		return
 	}
-	if _, ok := m.field.Tag.Lookup("default"); ok || f.Required || f.LenMax != nil {
+	if _, ok := m.field.Tag.Lookup("default"); ok || f.MustBeSet() || f.LenMax != nil {
 		b.wrong(path, "a field that is refused can have no default, no len_max, and not be required")
 	}
 	f.Err = text
+	if f.Type == "record" {
+		f.Required = new(false)
+	}
 	switch f.Type {
 	case "array", "set", "map":
 		f.LenMax = new(int)
