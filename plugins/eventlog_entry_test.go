@@ -112,6 +112,7 @@ func TestCustomFields(t *testing.T) {
 		{"a name with a dot, and quotes", `"a\\.b\"":"\"\u0000\n"`, `{}`, `{"a.b\"":"\"\u0000\n"}`},
 		{"in any order", `"b":"2","a":"1"`, `{}`, `{"a":"1","b":"2"}`},
 		{"not redacted", `"request.headers.cookie":"mine"`, `{"request":{"headers":{"cookie":"s3"}}}`, `{"request":{"headers":{"cookie":"mine"}}}`},
+		{"in place of what is redacted", `"request.headers.cookie.mine":"x"`, `{"request":{"headers":{"cookie":{"a":"s3"}}}}`, `{"request":{"headers":{"cookie":{"mine":"x"}}}}`},
 		{"case matters", `"Env":"prod"`, `{"env":"dev"}`, `{"env":"dev","Env":"prod"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
