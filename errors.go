@@ -142,6 +142,17 @@ func (e *SchemaError) Error() string {
 	return fmt.Sprintf("the data breaks the schema of route %q at %q: %s", e.Route, e.Pointer, e.Problem)
 }
 
+// UnverifiedError: a request does not prove that it comes from where its entry
+// expects. No event is made of it. Answered 401.
+type UnverifiedError struct {
+	Scheme  string // how it should have been signed
+	Problem string // holds neither a secret nor a signature
+}
+
+func (e *UnverifiedError) Error() string {
+	return fmt.Sprintf("the request is not verified (%s): %s", e.Scheme, e.Problem)
+}
+
 // LoopError: the event has come through KEG so often that its routes must lead
 // in a circle. Answered 508.
 type LoopError struct{ Hops int }

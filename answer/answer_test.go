@@ -132,6 +132,14 @@ func TestBodies(t *testing.T) {
 	same(t, `{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"use POST"}`, Status(http.StatusMethodNotAllowed, "use POST"))
 }
 
+func TestARequestThatIsNotVerifiedIsChallenged(t *testing.T) {
+	got := Problem(&keg.UnverifiedError{Scheme: "github", Problem: "the header x-hub-signature-256 is missing"})
+	if got.Status != 401 || got.Headers.Get("WWW-Authenticate") == "" || got.Headers.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %v", got.Status, got.Headers)
+	}
+	same(t, `{"type":"about:blank","title":"Unauthorized","status":401,"detail":"the request is not verified (github): the header x-hub-signature-256 is missing"}`, got)
+}
+
 func TestRetryAfterIsInWholeSecondsAndNeverZero(t *testing.T) {
 	for after, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Minute: "60", -time.Hour: "1"} {
 		if got := Problem(&keg.BusyError{After: after}).Headers.Get("Retry-After"); got != want {

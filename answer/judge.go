@@ -83,6 +83,7 @@ func judgeError(err error) verdict {
 		unrouted    *keg.UnroutedError
 		schema      *keg.SchemaError
 		loop        *keg.LoopError
+		unverified  *keg.UnverifiedError
 		busy        *keg.BusyError
 	)
 	switch {
@@ -98,6 +99,8 @@ func judgeError(err error) verdict {
 		return verdict{status: http.StatusUnprocessableEntity, detail: unrouted.Error()}
 	case errors.As(err, &schema):
 		return verdict{status: http.StatusUnprocessableEntity, detail: schema.Error()}
+	case errors.As(err, &unverified):
+		return verdict{status: http.StatusUnauthorized, detail: unverified.Error()}
 	case errors.As(err, &loop):
 		return verdict{status: http.StatusLoopDetected, detail: loop.Error()}
 	case isLate(err):

@@ -55,8 +55,11 @@ func newProblem(id string, v verdict) problem {
 
 func (p problem) answer() Answer {
 	h := http.Header{"Content-Type": {"application/problem+json"}}
-	if p.Status == http.StatusServiceUnavailable {
+	switch p.Status {
+	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.FormatInt(retrySeconds(p.retryAfter), 10))
+	case http.StatusUnauthorized: // RFC 9110, section 15.5.2, wants one; no registered scheme is a webhook's
+		h.Set("WWW-Authenticate", "Webhook")
 	}
 	body, err := json.Marshal(p)
 	if err != nil { // strings and numbers only: it cannot be

@@ -15,7 +15,8 @@ const defaultType = "http.request"
 
 // fromPlain makes an event of a request that is no CloudEvent. Where it says
 // who it is, headers come before members of a JSON body, and both before what
-// the entry sets.
+// a verified provider calls it and what the entry sets; but a provider's id
+// comes first.
 func fromPlain(r *Request, o Options) (*keg.Event, error) {
 	e := &keg.Event{
 		DataContentType: r.Headers.Get("content-type"),
@@ -35,12 +36,12 @@ func fromPlain(r *Request, o Options) (*keg.Event, error) {
 			return nil, err
 		}
 	}
-	e.Type = cmp.Or(r.Headers.Get("x-event-type"), inBody.eventType, o.Type, defaultType)
+	e.Type = cmp.Or(r.Headers.Get("x-event-type"), inBody.eventType, r.DeliveryType, o.Type, defaultType)
 	e.Source = cmp.Or(r.Headers.Get("x-event-source"), inBody.eventSource, o.Source)
 	if e.Source == "" {
 		e.Source = requestSource(r)
 	}
-	e.ID = cmp.Or(r.Headers.Get("x-event-id"), inBody.eventID, idempotencyKey(r.Headers), r.ID)
+	e.ID = cmp.Or(r.DeliveryID, r.Headers.Get("x-event-id"), inBody.eventID, idempotencyKey(r.Headers), r.ID)
 	if e.ID == "" {
 		e.ID = newID()
 	}

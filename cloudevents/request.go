@@ -19,6 +19,15 @@ type Request struct {
 	// ID is the event's id where the sender gave none: Kong's request id, so
 	// that a request which Kong runs again is the same event again.
 	ID string
+	// DeliveryID and DeliveryType are what a webhook's provider calls a plain
+	// request's event, where it is known to be the provider; "" where it does
+	// not say. The id comes before every other, since the provider's next attempt
+	// has it too; the type where the request says none.
+	DeliveryID, DeliveryType string
+	// Attributes are what the entry itself knows of the request. Every event of it
+	// gets them, whatever it says of itself; "" takes the attribute away. They
+	// are extensions.
+	Attributes map[string]string
 	// Received is a plain request's time where the sender gave none; the zero
 	// time means now.
 	Received time.Time
@@ -107,6 +116,7 @@ func FromRequest(r *Request, o Options) (Batch, error) {
 				keg.SetHops(entry.Event, hops+1)
 			}
 			inheritTrace(entry.Event, r.Headers)
+			impose(entry.Event, r.Attributes)
 			if entry.Err = check(entry.Event, o.MaxBytes); entry.Err != nil {
 				entry.Event = nil
 			}
@@ -116,6 +126,20 @@ func FromRequest(r *Request, o Options) (Batch, error) {
 		return Batch{}, batch.Entries[0].Err
 	}
 	return batch, nil
+}
+
+// impose gives e the attributes of its entry's own.
+func impose(e *keg.Event, attributes map[string]string) {
+	for name, value := range attributes {
+		if value == "" {
+			delete(e.Extensions, name)
+			continue
+		}
+		if e.Extensions == nil {
+			e.Extensions = make(map[string]string, len(attributes))
+		}
+		e.Extensions[name] = value
+	}
 }
 
 // read picks the content mode (HTTP binding, section 3) and decodes by it.

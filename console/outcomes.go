@@ -23,6 +23,7 @@ const (
 	eventUnrouted
 	eventSchema
 	eventLoop
+	eventUnverified
 	eventBusy
 	eventUnavailable
 	eventRefused
@@ -33,7 +34,7 @@ const (
 
 func (o eventOutcome) String() string {
 	return [...]string{"delivered", "stored", "accepted", "unmatched", "duplicate", "invalid", "too_large", "unsupported", "unrouted",
-		"schema", "loop", "busy", "unavailable", "refused", "timeout", "failed"}[o]
+		"schema", "loop", "unverified", "busy", "unavailable", "refused", "timeout", "failed"}[o]
 }
 
 // eventOutcomeOf is the outcome that a receipt tells of.
@@ -71,6 +72,8 @@ func eventRefusal(err error) eventOutcome {
 		return eventSchema
 	case is[*keg.LoopError](err):
 		return eventLoop
+	case is[*keg.UnverifiedError](err):
+		return eventUnverified
 	case keg.IsPermanent(err):
 		return eventRefused
 	case errors.Is(err, context.DeadlineExceeded):

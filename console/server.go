@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -141,14 +142,16 @@ var otherMethods = map[string]string{
 }
 
 func sendJSON(w http.ResponseWriter, status int, value any) {
-	body, err := json.Marshal(value)
-	if err != nil { // a value of our own that does not marshal is a fault
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)                  // it is read by people, too
+	if err := encoder.Encode(value); err != nil { // a value of our own that does not marshal is a fault
 		refuse(w, http.StatusInternalServerError, "the answer could not be written")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body.Bytes())
 }
 
 func (s *Server) log() *slog.Logger {

@@ -114,7 +114,7 @@ func TestOnlyAStoreThatTakesNothingMakesAServingNodeUnready(t *testing.T) {
 		Destinations: func() []Destination {
 			return []Destination{{Label: orders.Destination, Breaker: Open, Since: time.Now(), Error: "connection refused", Queues: []outbox.Queue{orders}}}
 		},
-		Sources: func() []Source { return []Source{{Name: "kafka://kafka:9092", Error: "no broker"}} },
+		Sources: func() []Source { return []Source{{Name: "kafka://kafka:9092?topics=a&group=b", Error: "no broker"}} },
 		Routes:  func() Routes { return Routes{File: "routes.yaml", Routes: 2, Error: "line 3: unknown key"} },
 	}
 	address, _ := start(t, &Server{Node: node})
@@ -125,6 +125,9 @@ func TestOnlyAStoreThatTakesNothingMakesAServingNodeUnready(t *testing.T) {
 	}
 	if d := said.Destinations[0]; d.Destination != orders.Destination || d.Breaker != Open || d.Error != "connection refused" || d.Waiting != 3 || d.OldestAge < 59 || d.OldestAge > 120 {
 		t.Errorf("%+v", d)
+	}
+	if !strings.Contains(got.body, "topics=a&group=b") {
+		t.Error("an address is not spelled as people read it:", got.body)
 	}
 	if s := said.Store; s.Status != "ok" || s.Waiting != 5 || s.DeadLetters != 4 || s.Bytes != 4096 || s.CutTails != 1 {
 		t.Errorf("%+v", s)

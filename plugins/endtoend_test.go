@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,13 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kong/keg/cmd/keg/dev"
-	"github.com/kong/keg/hub"
-	"github.com/kong/keg/kong/gateway"
-	"github.com/kong/keg/kong/server"
-	"github.com/kong/keg/plugins"
-	"github.com/kong/keg/router"
-	"github.com/kong/keg/sinks"
-	"github.com/kong/keg/test/logtest"
 )
 
 // TestThroughKong posts events to the stand-in for Kong, which drives the
@@ -151,56 +143,7 @@ routes:
 // and returns the proxy's address.
 func startGateway(t *testing.T, config string) string {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(&logtest.Log{}, nil))
-	pool := sinks.NewPool(log)
-	events := hub.New(hub.Options{Sinks: pool, Log: log})
-	o := plugins.Options{Hub: events, Version: "1", Log: log, LogRoom: plugins.NewLogRoom(log), Routes: router.Options{Types: sinks.Types()}}
-	socket := filepath.Join(t.TempDir(), "keg.socket")
-	s, err := server.New(server.Options{Socket: socket, Plugins: plugins.All(o), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	var servers []gateway.PluginServer
-	for _, plugin := range plugins.All(o) {
-		dump, err := server.Dump(plugin, socket)
-		if err != nil {
-			t.Fatal(err)
-		}
-		servers = append(servers, gateway.PluginServer{Name: plugin.Name, Socket: socket, Dump: dump})
-	}
-	g, err := gateway.New(gateway.Options{
-		Config: []byte(config), Proxy: "127.0.0.1:0", Admin: "off", Prefix: t.TempDir(), Log: log,
-		PluginServers: servers,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	served, proxied := make(chan error, 1), make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
-	go func() { proxied <- g.Run(ctx) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		stop()
-		closing, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		for _, end := range []struct {
-			what string
-			err  error
-		}{{"gateway", <-proxied}, {"server", <-served}, {"log phases", o.LogRoom.Close(closing)}, {"hub", events.Close(closing)}, {"pool", pool.Close()}} {
-			if end.err != nil {
-				t.Errorf("%s: %v", end.what, end.err)
-			}
-		}
-		if n := pool.Clients(); n != 0 {
-			t.Errorf("%d clients are left open", n)
-		}
-	})
-	<-g.Ready()
-	return g.ProxyAddrs()[0].String()
+	return startBehindKong(t, config, nil).proxy
 }
 
 // startKafka starts a broker with one topic, and a reader of that topic.

@@ -14,6 +14,7 @@ import (
 	"github.com/kong/keg/cloudevents"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
+	"github.com/kong/keg/webhooks"
 )
 
 // eventRouterName is what kong.yml calls the plugin, and what logs and traces do.
@@ -41,6 +42,9 @@ func scopeOf(routes []byte) string {
 type eventRouterInstance struct {
 	port      *hub.Port
 	events    cloudevents.Options
+	verifier  *webhooks.Verifier // nil: whoever sends is believed
+	handshake *handshakeConfig   // nil: OPTIONS is a request like any other
+	knows     knowledge
 	goesOn    bool // on_success: continue
 	log       *slog.Logger
 	rejected  func(plugin string, err error)
@@ -48,13 +52,14 @@ type eventRouterInstance struct {
 }
 
 func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) {
-	table, err := ownRoutes(c.Routes, o.Routes)
+	table, err := c.table(o.Routes)
+	verifier, unverified := c.Verify.verifier()
 	timeout := time.Duration(c.Timeout) * time.Millisecond
 	port := hub.PortOptions{
 		Name: eventRouterName, Table: table, Scope: cmp.Or(c.PluginID, scopeOf(c.Routes)), Ack: keg.Ack(c.Ack), Timeout: timeout,
 		Dedupe: time.Duration(c.Dedupe) * time.Second, ForwardHeaders: c.ForwardHeaders,
 	}
-	if err := errors.Join(err, below("config.", o.Hub.Validate(port)), c.eventProblems()); err != nil {
+	if err := errors.Join(err, below("config.", o.Hub.Validate(port)), below("config.verify.", unverified), c.requestProblems()); err != nil {
 		return nil, err
 	}
 	opened, err := o.Hub.Open(port)
@@ -71,6 +76,7 @@ func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) 
 	}
 	return &eventRouterInstance{
 		port: opened, events: events, goesOn: c.OnSuccess == "continue",
+		verifier: verifier, handshake: c.Handshake, knows: knowledgeOf(c.Attributes),
 		log: o.Log.With("plugin", eventRouterName), rejected: o.Rejected, closeWith: 2*timeout + time.Second,
 	}, nil
 }

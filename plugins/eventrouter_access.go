@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -19,6 +20,22 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 	request, err := r.ask(c)
 	if request == nil || errors.Is(err, server.ErrGone) {
 		return err // there is nobody to answer
+	}
+	if r.handshake != nil {
+		if a, ok := r.handshake.grant(request.Method, request.Headers); ok {
+			if a.Status != http.StatusOK {
+				r.log.Info("a handshake was refused", "request", request.ID)
+			}
+			return c.Exit(a.Status, a.Headers, a.Body)
+		}
+	}
+	var challenge string
+	if err == nil && r.verifier != nil {
+		challenge, err = r.verify(request)
+	}
+	if challenge != "" {
+		a := challenged(challenge)
+		return c.Exit(a.Status, a.Headers, a.Body)
 	}
 	var batch cloudevents.Batch
 	if err == nil {
@@ -57,17 +74,18 @@ func (r *eventRouterInstance) ask(c *server.Call) (*cloudevents.Request, error) 
 	body := b.RawBody(r.events.MaxBytes)
 	id := b.Var("kong_request_id")
 	var line server.Text
-	wantsAddress := r.events.Source == ""
-	if wantsAddress {
+	wantsLine := r.events.Source == "" || r.handshake != nil
+	if wantsLine {
 		line = b.Var("request")
 	}
+	known := r.knows.ask(b)
 	err := b.Do()
 	if headers.Value() == nil { // not even the first answer came
 		return nil, err
 	}
-	request := &cloudevents.Request{Headers: headers.Value(), Body: body.Value(), ID: id.Value()}
+	request := &cloudevents.Request{Headers: headers.Value(), Body: body.Value(), ID: id.Value(), Attributes: known.attributes()}
 	request.Host = request.Headers.Get("host")
-	if wantsAddress {
+	if wantsLine {
 		request.Method, request.Path = requestLine(line.Value())
 	}
 	var tooLarge *server.BodyTooLargeError

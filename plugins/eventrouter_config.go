@@ -14,15 +14,19 @@ import (
 
 // eventRouterConfig is one instance's config, as Kong keeps it.
 type eventRouterConfig struct {
-	Routes         json.RawMessage `kong:"routes" doc:"The routes of this plugin, as in routes.yaml. Without them it follows the route file of the node."`
-	Ack            string          `kong:"ack" one_of:"delivered,stored,none" doc:"What a good answer promises. delivered: every destination has the event. stored: it is kept and will be delivered. none: it is on its way. The node's default where unset."`
-	Timeout        int             `kong:"timeout" default:"10000" between:"1,55000" doc:"How long all attempts to deliver the events of one request may take, in milliseconds."`
-	OnSuccess      string          `kong:"on_success" default:"respond" one_of:"respond,continue" doc:"Whether the plugin answers a request whose events are safe, or lets it go on to the upstream or to the next plugin. Failures are always answered."`
-	EventType      string          `kong:"event_type" match:"^[^%c]+$" doc:"The type of events that are made of plain requests which name none themselves."`
-	EventSource    string          `kong:"event_source" match:"^[^%c]+$" doc:"The source of events that are made of plain requests which name none themselves, a URI reference. The address of the request where unset."`
-	ForwardHeaders []string        `kong:"forward_headers" doc:"The names of the request's headers that travel on with its events. No other one does."`
-	Dedupe         int             `kong:"dedupe" between:"1,2592000" doc:"For how many seconds an event with the source and id of an earlier one is taken for a repeat, and not stored again. Needs ack stored."`
-	MaxEventBytes  int64           `kong:"max_event_bytes" between:"1024,67108864" doc:"The largest body, and the largest event, in bytes. The limit of the node where unset."`
+	Routes         json.RawMessage       `kong:"routes" doc:"The routes of this plugin, as in routes.yaml. Without them it follows the route file of the node."`
+	Ack            string                `kong:"ack" one_of:"delivered,stored,none" doc:"What a good answer promises. delivered: every destination has the event. stored: it is kept and will be delivered. none: it is on its way. The node's default where unset."`
+	Timeout        int                   `kong:"timeout" default:"10000" between:"1,55000" doc:"How long all attempts to deliver the events of one request may take, in milliseconds."`
+	OnSuccess      string                `kong:"on_success" default:"respond" one_of:"respond,continue" doc:"Whether the plugin answers a request whose events are safe, or lets it go on to the upstream or to the next plugin. Failures are always answered."`
+	EventType      string                `kong:"event_type" match:"^[^%c]+$" doc:"The type of events that are made of plain requests which name none themselves."`
+	EventSource    string                `kong:"event_source" match:"^[^%c]+$" doc:"The source of events that are made of plain requests which name none themselves, a URI reference. The address of the request where unset."`
+	Secrets        map[string]keg.Secret `kong:"secrets,referenceable,encrypted" doc:"Secrets by the names that ${NAME} in routes finds them by, before the environment. Kong looks for vault references here, and not within routes."`
+	Verify         *verifyConfig         `kong:"verify" doc:"Takes webhooks of one provider, and no other request."`
+	Handshake      *handshakeConfig      `kong:"handshake" doc:"Answers the handshake of CloudEvents webhooks: OPTIONS with WebHook-Request-Origin."`
+	Attributes     []string              `kong:"attributes,set" one_of:"consumer,route,service,client_ip" doc:"What Kong knows of a request and its events get as extensions: kongconsumer, kongroute, kongservice, kongclientip. What a sender claims under these names is always taken away."`
+	ForwardHeaders []string              `kong:"forward_headers" doc:"The names of the request's headers that travel on with its events. No other one does."`
+	Dedupe         int                   `kong:"dedupe" between:"1,2592000" doc:"For how many seconds an event with the source and id of an earlier one is taken for a repeat, and not stored again. Needs ack stored."`
+	MaxEventBytes  int64                 `kong:"max_event_bytes" between:"1024,67108864" doc:"The largest body, and the largest event, in bytes. The limit of the node where unset."`
 
 	// PluginID is Kong's id of the plugin, the same in every worker and after a
 	// restart: what is stored for its own routes is known by it.
@@ -57,6 +61,18 @@ func ownRoutes(text json.RawMessage, o router.Options) (*router.Table, error) {
 		lines[i] = configPath(p.Path) + ": " + p.Problem
 	}
 	return nil, errors.New(strings.Join(lines, "\n"))
+}
+
+// requestProblems reports what is wrong with the settings that no part of KEG
+// but the plugin itself knows.
+func (c *eventRouterConfig) requestProblems() error {
+	problems := []error{c.eventProblems(), secretProblems(c.Secrets)}
+	if c.Handshake != nil {
+		if problem := c.Handshake.problem(); problem != "" {
+			problems = append(problems, errors.New("config.handshake.allowed_origins: "+problem))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // eventProblems reports a type or a source that no event can have: every plain

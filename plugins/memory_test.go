@@ -14,9 +14,10 @@ var memoryTypes = []keg.DestinationType{{
 }}
 
 type memorySettings struct {
-	Address string `keg:"address,required" doc:"What the test knows the sink by."`
-	Topic   string `keg:"topic" enum:"orders,audit" doc:"Which topic."`
-	Silent  bool   `keg:"silent" doc:"Whether it does not acknowledge."`
+	Address  string     `keg:"address,required" doc:"What the test knows the sink by."`
+	Topic    string     `keg:"topic" enum:"orders,audit" doc:"Which topic."`
+	Password keg.Secret `keg:"password" doc:"What it is opened with."`
+	Silent   bool       `keg:"silent" doc:"Whether it does not acknowledge."`
 }
 
 func (s *memorySettings) Label() string      { return "memory://" + s.Address }
@@ -32,15 +33,18 @@ type memory struct {
 	do   map[string]sendFunc
 	sent map[string][]*keg.Event
 	open int
+	with map[string][]string // the password of each event that was sent
 }
 
-func newMemory() *memory { return &memory{do: map[string]sendFunc{}, sent: map[string][]*keg.Event{}} }
+func newMemory() *memory {
+	return &memory{do: map[string]sendFunc{}, sent: map[string][]*keg.Event{}, with: map[string][]string{}}
+}
 
 func (m *memory) Open(d *keg.Destination) (keg.Sink, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open++
-	return &memorySink{m, d.Settings.(*memorySettings).Address}, nil
+	return &memorySink{m, d.Settings.(*memorySettings)}, nil
 }
 
 func (m *memory) on(address string, do sendFunc) {
@@ -55,6 +59,13 @@ func (m *memory) got(address string) []*keg.Event {
 	return m.sent[address]
 }
 
+// passwords are those that the events at an address were sent with.
+func (m *memory) passwords(address string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.with[address]
+}
+
 func (m *memory) opened() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,12 +74,13 @@ func (m *memory) opened() int {
 
 type memorySink struct {
 	*memory
-	address string
+	settings *memorySettings
 }
 
 func (s *memorySink) Send(ctx context.Context, e *keg.Event) error {
+	address := s.settings.Address
 	s.mu.Lock()
-	do := s.do[s.address]
+	do := s.do[address]
 	s.mu.Unlock()
 	if do != nil {
 		if err := do(ctx, e); err != nil {
@@ -77,7 +89,8 @@ func (s *memorySink) Send(ctx context.Context, e *keg.Event) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sent[s.address] = append(s.sent[s.address], e)
+	s.sent[address] = append(s.sent[address], e)
+	s.with[address] = append(s.with[address], s.settings.Password.Reveal())
 	return nil
 }
 

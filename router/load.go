@@ -71,7 +71,7 @@ type compiler struct {
 
 func newCompiler(name string, o Options) *compiler {
 	return &compiler{
-		Decoder:      strict.NewDecoder(name, strict.Options{LookupEnv: o.LookupEnv, ReadFile: o.ReadFile}),
+		Decoder:      strict.NewDecoder(name, strict.Options{Secrets: o.Secrets, LookupEnv: o.LookupEnv, ReadFile: o.ReadFile}),
 		destinations: destinations{types: o.Types, maxAttempts: o.MaxAttempts},
 		sourceTypes:  o.SourceTypes,
 		file:         name,

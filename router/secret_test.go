@@ -110,16 +110,53 @@ func TestNothingFilledInIsShown(t *testing.T) {
 		match(`{when: "${SECRET}"}`),
 		match(`{when: "data.x == ${SECRET}"}`),
 	} {
-		_, err := Parse("f.yaml", []byte(text), secretive())
-		if err == nil {
-			t.Errorf("%s: no error", text)
-			continue
-		}
-		for _, part := range []string{hidden, "Tr0ub", "dor&3"} {
-			if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), part) {
-				t.Errorf("%s: shows the secret: %v", text, err)
+		for _, o := range []Options{secretive(), withSecrets()} {
+			_, err := Parse("f.yaml", []byte(text), o)
+			if err == nil {
+				t.Errorf("%s: no error", text)
+				continue
+			}
+			for _, part := range []string{hidden, "Tr0ub", "dor&3"} {
+				if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), part) {
+					t.Errorf("%s: shows the secret: %v", text, err)
+				}
 			}
 		}
+	}
+}
+
+// withSecrets gives the variables of secretive as secrets.
+func withSecrets() Options {
+	o := secretive()
+	variables := o.LookupEnv
+	o.Secrets = map[string]keg.Secret{}
+	for _, name := range []string{"SECRET", "URL", "LINES"} {
+		value, _ := variables(name)
+		o.Secrets[name] = keg.NewSecret(value)
+	}
+	o.LookupEnv = func(string) (string, bool) { return "", false }
+	return o
+}
+
+// A plugin's secrets come before the environment, which is there all the same.
+func TestSecretsComeBeforeTheEnvironment(t *testing.T) {
+	o := secretive()
+	o.Secrets = map[string]keg.Secret{"TYPE": keg.NewSecret("from.secrets"), "OWN": keg.NewSecret(hidden)}
+	const text = `[{name: "a-${N}", match: {type: "${TYPE}"}, destinations: [{type: kafka, address: "a:1", topic: t, password: "${OWN}"}]}]`
+	table, err := ParseRoutes("f", []byte(text), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := table.Routes()[0]
+	if s := r.Destinations[0].Settings.(*stream); s.Password.Reveal() != hidden || r.Name != "a-5" {
+		t.Errorf("%+v", r)
+	}
+	if len(table.Match(&keg.Event{Type: "from.secrets"}, nil)) != 1 {
+		t.Error("the environment came first")
+	}
+	_, err = ParseRoutes("f", []byte(strings.Replace(text, "OWN", "NOPE", 1)), o)
+	if err == nil || !strings.Contains(err.Error(), "NOPE is neither among the secrets nor an environment variable; add it to secrets, or write ${NOPE:-default}") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -14,6 +14,8 @@ type Options struct {
 	Types []keg.DestinationType
 	// SourceTypes are the sources that `sources` may name; [ParseRoutes] takes none.
 	SourceTypes []keg.SourceType
+	// Secrets, where it is not nil, fills in ${NAME} before LookupEnv does.
+	Secrets map[string]keg.Secret
 	// LookupEnv fills in ${NAME}; os.LookupEnv where nil.
 	LookupEnv func(string) (string, bool)
 	// ReadFile fills in {file: path}; os.ReadFile where nil.

@@ -134,7 +134,7 @@ func decodeRecord(text json.RawMessage, v reflect.Value, path string) error {
 	var errs []error
 	for _, m := range membersOf(v.Type()) {
 		if value, ok := object[m.name]; ok {
-			errs = append(errs, decode(value, v.FieldByIndex(m.index), join(path, m.name)))
+			errs = append(errs, decodeMember(m, value, v.FieldByIndex(m.index), join(path, m.name)))
 		}
 	}
 	return errors.Join(errs...)

@@ -22,6 +22,13 @@
 // On a list or a map, all rules but default, required, len_min and len_max
 // are those of its elements or values.
 //
+// The tag refused is for a field that a plugin knows and cannot honour: a value
+// is answered with its text ("is not ours: use …"), by Kong's Admin API and by [Decode]. Unset, or
+// empty where it is a list or a map, it is nothing.
+//
+// Fields that depend on each other are tied together by the methods of
+// [EntityChecker], in the config and in every record of it.
+//
 // Kong fills in a record that nobody has set, with the defaults of its fields:
 // a record that may be left out is a pointer, and has no defaults.
 //

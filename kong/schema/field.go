@@ -22,27 +22,29 @@ func (n Named) MarshalJSON() ([]byte, error) {
 // Field is the schema of one field. What is zero is not written, but for
 // Default, which is written unless it is nil.
 type Field struct {
-	Type          string           `json:"type"`
-	Description   string           `json:"description,omitempty"`
-	Required      bool             `json:"required,omitempty"`
-	Default       any              `json:"default,omitempty"`
-	OneOf         []any            `json:"one_of,omitempty"`
-	Between       []float64        `json:"between,omitempty"`
-	GT            *float64         `json:"gt,omitempty"`
-	Match         string           `json:"match,omitempty"`
-	StartsWith    string           `json:"starts_with,omitempty"`
-	LenMin        *int             `json:"len_min,omitempty"`
-	LenMax        *int             `json:"len_max,omitempty"`
-	UUID          bool             `json:"uuid,omitempty"`
-	IsRegex       bool             `json:"is_regex,omitempty"`
-	Referenceable bool             `json:"referenceable,omitempty"`
-	Encrypted     bool             `json:"encrypted,omitempty"`
-	Elements      *Field           `json:"elements,omitempty"`
-	Keys          *Field           `json:"keys,omitempty"`
-	Values        *Field           `json:"values,omitempty"`
-	JSONSchema    *JSONSchema      `json:"json_schema,omitempty"`
-	EntityChecks  []map[string]any `json:"entity_checks,omitempty"`
-	Fields        *[]Named         `json:"fields,omitempty"`
+	Type          string          `json:"type"`
+	Description   string          `json:"description,omitempty"`
+	Required      bool            `json:"required,omitempty"`
+	Default       any             `json:"default,omitempty"`
+	OneOf         []any           `json:"one_of,omitempty"`
+	Between       []float64       `json:"between,omitempty"`
+	GT            *float64        `json:"gt,omitempty"`
+	Match         string          `json:"match,omitempty"`
+	StartsWith    string          `json:"starts_with,omitempty"`
+	LenMin        *int            `json:"len_min,omitempty"`
+	LenMax        *int            `json:"len_max,omitempty"`
+	UUID          bool            `json:"uuid,omitempty"`
+	IsRegex       bool            `json:"is_regex,omitempty"`
+	Referenceable bool            `json:"referenceable,omitempty"`
+	Encrypted     bool            `json:"encrypted,omitempty"`
+	Elements      *Field          `json:"elements,omitempty"`
+	Keys          *Field          `json:"keys,omitempty"`
+	Values        *Field          `json:"values,omitempty"`
+	JSONSchema    *JSONSchema     `json:"json_schema,omitempty"`
+	EntityChecks  []EntityCheck   `json:"entity_checks,omitempty"`
+	Eq            json.RawMessage `json:"eq,omitempty"`
+	Err           string          `json:"err,omitempty"`
+	Fields        *[]Named        `json:"fields,omitempty"`
 }
 
 // JSONSchema is what validates a field of type json: JSON Schema, draft 4.
@@ -55,10 +57,4 @@ type JSONSchema struct {
 // below config ("routes", "defaults.retry").
 type JSONSchemer interface {
 	JSONSchemas() map[string]any
-}
-
-// EntityChecker is a config with rules that tie its fields together: Kong's
-// entity_checks, such as {"at_least_one_of": ["a", "b"]}.
-type EntityChecker interface {
-	EntityChecks() []map[string]any
 }

@@ -72,3 +72,32 @@ func TestTheCheckerTakesWhatKongTook(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCheckerKnowsKongsEntityChecks(t *testing.T) {
+	for _, test := range []struct{ check, want string }{
+		{`{"at_least_one_of":["a","b"]}`, ""},
+		{`{"only_one_of":["a","r.x"]}`, ""},
+		{`{"at_least_one_of":["a","c"]}`, "field not found: c"},
+		{`{"only_one_of":["a","r.y"]}`, "field not found: r.y"},
+		{`{"at_least_one_of":"a"}`, "takes a list of fields"},
+		{`{"exactly_two_of":["a","b"]}`, "unknown entity check exactly_two_of"},
+		{`{"distinct":["a","b"],"mutually_required":["a","b"]}`, "exactly one key"},
+		{`{"conditional":{"if_field":"a","if_match":{"eq":null},"then_field":"b","then_match":{"required":true,"len_min":2},"then_err":"no"}}`, ""},
+		{`{"conditional":{"if_field":"a","if_match":{"type":"string"},"then_field":"b","then_match":{}}}`, "bad if_match"},
+		{`{"conditional":{"if_field":"a","if_match":{},"then_field":"c","then_match":{}}}`, "field not found: c"},
+		{`{"conditional":{"if":"a"}}`, "bad if"},
+		{`{"conditional_at_least_one_of":{"if_field":"a","if_match":{"one_of":["x"]},"then_at_least_one_of":["b","r"]}}`, ""},
+	} {
+		for _, where := range []string{`{"name":"p","fields":[{"config":%}]}`, `{"name":"p","fields":[{"config":{"type":"record","fields":[{"n":%}]}}]}`} {
+			record := `{"type":"record","entity_checks":[` + test.check + `],"fields":[{"a":{"type":"string"}},{"b":{"type":"string"}},{"r":{"type":"record","fields":[{"x":{"type":"string"}}]}}]}`
+			var plugin map[string]any
+			if err := json.Unmarshal([]byte(strings.ReplaceAll(where, "%", record)), &plugin); err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(metaSchema(plugin), "\n")
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("%s: got %q, want %q", test.check, got, test.want)
+			}
+		}
+	}
+}

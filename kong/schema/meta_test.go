@@ -23,6 +23,7 @@ func metaSchema(plugin map[string]any) []string {
 		}
 	}
 	c.fields("", plugin["fields"])
+	c.entityChecks("", plugin)
 	return c.problems
 }
 
@@ -134,6 +135,7 @@ func (c *checker) field(path string, v any) {
 	if nested, ok := field["fields"]; ok {
 		c.fields(path, nested)
 	}
+	c.entityChecks(path, field)
 	if value, ok := field["default"]; ok && !fits(field, value) {
 		c.problem(path, "the default %v does not fit", value)
 	}

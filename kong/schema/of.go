@@ -23,9 +23,7 @@ func Of(name string, config any) (*Plugin, error) {
 	}
 	record := &Field{Type: "record"}
 	b.record(record, t.Elem(), "config")
-	if c, ok := config.(EntityChecker); ok {
-		record.EntityChecks = c.EntityChecks()
-	}
+	b.entityChecks(record, config, "config")
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
 	}
@@ -68,6 +66,7 @@ func (b *builder) field(m member, path string) *Field {
 	f.LenMin = b.whole(m, "len_min", path)
 	f.LenMax = b.whole(m, "len_max", path)
 	b.rules(ruled(f), m, path)
+	b.refusal(f, m, path)
 	b.defaultOf(f, m, path)
 	return f
 }
@@ -118,6 +117,7 @@ func (b *builder) typed(t reflect.Type, path string) *Field {
 	case reflect.Struct:
 		f := &Field{Type: "record"}
 		b.record(f, t, path)
+		b.entityChecks(f, reflect.New(t).Interface(), path)
 		return f
 	}
 	b.wrong(path, "Kong has no type for Go's %s", t)

@@ -52,8 +52,8 @@ func (*everything) JSONSchemas() map[string]any {
 	}}
 }
 
-func (*everything) EntityChecks() []map[string]any {
-	return []map[string]any{{"at_least_one_of": []string{"topics", "routes"}}}
+func (*everything) EntityChecks() []schema.EntityCheck {
+	return []schema.EntityCheck{schema.AtLeastOneOf("topics", "routes")}
 }
 
 func TestEveryKindOfFieldIsKongs(t *testing.T) {

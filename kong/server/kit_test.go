@@ -204,3 +204,20 @@ func TestGoPDKsClientIsProtectedFromClaimedLengths(t *testing.T) {
 		t.Errorf("the connection goes on: %v", err)
 	}
 }
+
+func TestTheKitsEntitiesHaveNames(t *testing.T) {
+	_, err := withKit(t, func(_ context.Context, c *server.Call) error {
+		b := c.Batch()
+		consumer, route, service := b.Consumer(), b.Route(), b.Service()
+		if err := b.Do(); err != nil {
+			return err
+		}
+		if diff := cmp.Diff([]string{"Jon Doe", "route_66", "self_service"}, []string{consumer.Name(), route.Name(), service.Name()}); diff != "" {
+			t.Error(diff)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"errors"
-	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -32,15 +31,17 @@ const groupBytes = 1 << 20
 // commit is the committer: it gathers the Puts that wait into one batch, waits
 // for its sync, answers, and lets those whom it has answered come again before
 // it gathers the next. Large groups that take turns with their syncs measured
-// better than smaller ones that are written while others are synced: half the
-// writers would wait for a sync that they have just missed.
+// better than smaller ones that are written while others are synced: a sync
+// takes as long for half as many, and the others wait for one that they have
+// just missed.
 func (s *Store) commit() {
+	var writers crowd
 	for more := true; more; {
 		_, more = <-s.inbox.wake
 		for s.pressure.Load() && s.problem.Load() == nil && more {
 			time.Sleep(5 * time.Millisecond)
 		}
-		runtime.Gosched()
+		writers.await(&s.inbox)
 		taken, open := s.inbox.take()
 		more = more && open
 		for len(taken) > 0 {
@@ -51,6 +52,7 @@ func (s *Store) commit() {
 			}
 			s.acknowledge(s.store(taken[:n], bytes))
 			taken = taken[n:]
+			writers.size = n + s.inbox.len()
 		}
 	}
 }

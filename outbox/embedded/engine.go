@@ -21,6 +21,8 @@ const (
 	// be given up.
 	maxMemTables = 3
 	maxSublevels = 24
+	// A block is a system call of its own where a table is written.
+	blockBytes = 32 << 10
 )
 
 // engine is one opening of Pebble.
@@ -53,14 +55,17 @@ func openEngine(s *Store, failed func(*engine, error)) (e *engine, err error) {
 		CacheSize:                   cacheBytes,
 		MemTableSize:                memTableBytes,
 		MemTableStopWritesThreshold: 1000,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       10,
 		L0StopWritesThreshold:       1 << 20,
-		LBaseMaxBytes:               64 << 20,
+		LBaseMaxBytes:               256 << 20,
 		MaxOpenFiles:                500,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		EventListener: &pebble.EventListener{
 			DataCorruption: func(info pebble.DataCorruptionInfo) { s.noteDamage(info.Path) },
 		},
+	}
+	for i := range options.Levels {
+		options.Levels[i].BlockSize = blockBytes
 	}
 	// Most events are gone before they would be sorted in: what is young is not
 	// worth compressing.

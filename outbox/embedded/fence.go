@@ -49,7 +49,7 @@ func (f *fence) fail(err error) {
 }
 
 func (f *fence) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return f.file(name, func() (vfs.File, error) { return f.FS.Create(name, category) })
+	return f.file(name, func() (vfs.File, error) { return f.opened(name, category)(f.FS.Create(name, category)) })
 }
 
 func (f *fence) OpenReadWrite(name string, category vfs.DiskWriteCategory, options ...vfs.OpenOption) (vfs.File, error) {
@@ -57,7 +57,17 @@ func (f *fence) OpenReadWrite(name string, category vfs.DiskWriteCategory, optio
 }
 
 func (f *fence) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return f.file(name, func() (vfs.File, error) { return f.FS.ReuseForWrite(old, name, category) })
+	return f.file(name, func() (vfs.File, error) { return f.opened(name, category)(f.FS.ReuseForWrite(old, name, category)) })
+}
+
+// opened makes a log of a file, if it is to be one.
+func (f *fence) opened(name string, category vfs.DiskWriteCategory) func(vfs.File, error) (vfs.File, error) {
+	return func(file vfs.File, err error) (vfs.File, error) {
+		if err != nil || category != "pebble-wal" || f.FS != vfs.Default {
+			return file, err
+		}
+		return openLog(file, name), nil
+	}
 }
 
 func (f *fence) OpenDir(name string) (vfs.File, error) {

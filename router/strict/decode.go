@@ -6,10 +6,14 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/kong/keg"
 )
 
 // Options are what a document may draw on beside itself.
 type Options struct {
+	// Secrets, where it is not nil, is looked into before the environment.
+	Secrets map[string]keg.Secret
 	// LookupEnv is os.LookupEnv where nil.
 	LookupEnv func(string) (string, bool)
 	// ReadFile is os.ReadFile where nil.

@@ -58,6 +58,14 @@ func (o Options) orSystem() Options {
 	return o
 }
 
+// lookup finds what ${NAME} stands for.
+func (o Options) lookup(name string) (string, bool) {
+	if secret, ok := o.Secrets[name]; ok {
+		return secret.Reveal(), true
+	}
+	return o.LookupEnv(name)
+}
+
 var errTooLarge = fmt.Errorf("the file is larger than %d bytes", maxForeign)
 
 // readFile is os.ReadFile with a bound, since not every file ends.
@@ -75,7 +83,7 @@ func readFile(path string) ([]byte, error) {
 }
 
 // Text reads a string: as it stands, with ${NAME} filled in from the
-// environment, or {file: path} for a file's content, trimmed.
+// secrets and the environment, or {file: path} for a file's content, trimmed.
 // ${NAME:-default} is the default where the variable is not set, or empty, as
 // shells have it. `$${` is a literal `${`.
 func (d *Decoder) Text(p *Place) (Text, bool) { return d.text(p, false) }
@@ -185,12 +193,15 @@ func (d *Decoder) expand(p *Place, written string) (Text, bool) {
 			d.Fail(p, "${ begins a variable's name, such as ${KAFKA_PASSWORD}; write $${ for a literal ${")
 			return Text{}, false
 		}
-		value, set := d.options.LookupEnv(name)
+		value, set := d.options.lookup(name)
 		fromFallback := hasFallback && value == ""
 		if fromFallback {
 			value, set = fallback, true
 		}
 		switch {
+		case !set && d.options.Secrets != nil:
+			d.Fail(p, "%s is neither among the secrets nor an environment variable; add it to secrets, or write ${%s:-default}", name, name)
+			return Text{}, false
 		case !set:
 			d.Fail(p, "the environment variable %s is not set; set it, or write ${%s:-default}", name, name)
 			return Text{}, false

@@ -34,6 +34,7 @@ type sent struct {
 	taken     int
 	took      time.Duration
 	latencies []time.Duration // of a load by ticks, in no order
+	cpuEach   float64         // µs of the node for an event, until all was delivered, where it was looked at
 }
 
 func (s sent) rate() float64 { return float64(s.taken) / s.took.Seconds() }
@@ -75,7 +76,7 @@ func (l load) send() (sent, error) {
 	if err := s.run(); err != nil {
 		return sent{}, fmt.Errorf("after %d events: %w", s.taken, err)
 	}
-	return sent{s.taken, time.Since(s.begin), s.latencies}, nil
+	return sent{taken: s.taken, took: time.Since(s.begin), latencies: s.latencies}, nil
 }
 
 func (s *sending) connect() (err error) {

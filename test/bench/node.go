@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // node is a `keg serve` that is measured.
@@ -92,6 +94,14 @@ func (n *node) stop() {
 		_ = n.cmd.Process.Kill()
 		<-n.ended
 	}
+}
+
+// cpu is the processor time that keg has taken so far, of all its threads.
+func (n *node) cpu() (time.Duration, error) {
+	const cpuClockOfProcess = 2 // the lowest bits of clock_getcpuclockid(3)
+	var t unix.Timespec
+	err := unix.ClockGettime(int32(^n.cmd.Process.Pid<<3|cpuClockOfProcess), &t)
+	return time.Duration(t.Nano()), err
 }
 
 // delivered is how many deliveries keg has made to a destination of type

@@ -12,8 +12,8 @@ import (
 
 const (
 	storedConnections = 64
-	storedRounds      = 5
-	storedTime        = 2 * time.Second
+	storedRounds      = 11
+	storedTime        = time.Second
 	// latencyRate is a moderate one: what a machine does with ease.
 	latencyRate = 2000
 	latencyTime = 4 * time.Second
@@ -47,7 +47,9 @@ func storedFigures() ([]figure, error) {
 			return nil, err
 		}
 	}
-	var stored, none []float64
+	// Each round is beside one of the other kind, and the middle of their ratios
+	// counts: what disturbs the machine for longer than a second disturbs both.
+	var stored, none, ratios, storedCPU, noneCPU []float64
 	for range storedRounds {
 		a, err := s.send("stored", load{length: storedTime})
 		if err != nil {
@@ -57,7 +59,8 @@ func storedFigures() ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		stored, none = append(stored, a.rate()), append(none, b.rate())
+		stored, none, ratios = append(stored, a.rate()), append(none, b.rate()), append(ratios, a.rate()/b.rate())
+		storedCPU, noneCPU = append(storedCPU, a.cpuEach), append(noneCPU, b.cpuEach)
 	}
 	slow, err := s.send("stored", load{length: latencyTime, perTick: int(latencyRate * tick / time.Second)})
 	if err != nil {
@@ -65,11 +68,12 @@ func storedFigures() ([]figure, error) {
 	}
 	slices.Sort(slow.latencies)
 	part := func(q float64) time.Duration { return slow.latencies[int(q*float64(len(slow.latencies)-1))] }
-	ratio := slices.Max(stored) / slices.Max(none)
+	ratio := median(ratios)
 	return []figure{
 		{what: "events of 1 KB a second by HTTP, `ack: stored`", measured: fmt.Sprintf("%.0f", median(stored))},
 		{what: "the same, `ack: none`", measured: fmt.Sprintf("%.0f", median(none))},
-		{"stored against none, the quietest round of each", fmt.Sprintf("%.2f", ratio), "at least 0.70", ratio < 0.70, ratio >= 0.50},
+		{"stored against none, the middle of rounds side by side", fmt.Sprintf("%.2f", ratio), "at least 0.70", ratio < 0.70, ratio >= 0.50},
+		{what: "processor time of keg for an event, `ack: stored` and `none`", measured: fmt.Sprintf("%.0f µs, %.0f µs", median(storedCPU), median(noneCPU))},
 		{what: fmt.Sprintf("from request to 202 at %d events a second, `ack: stored`", latencyRate),
 			measured: fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", milliseconds(part(.5)), milliseconds(part(.99)))},
 	}, nil
@@ -91,12 +95,21 @@ type series struct {
 // delivered to nowhere, once.
 func (s *series) send(source string, l load) (sent, error) {
 	l.address, l.connections, l.events, l.first = s.node.listening[source], storedConnections, s.events, s.sent+1
+	before, err := s.node.cpu()
+	if err != nil {
+		return sent{}, err
+	}
 	done, err := l.send()
 	if err != nil {
 		return sent{}, fmt.Errorf("source %s: %w", source, err)
 	}
 	s.sent += done.taken
-	return done, s.node.awaitDelivered("nowhere", s.sent, time.Minute)
+	if err := s.node.awaitDelivered("nowhere", s.sent, time.Minute); err != nil {
+		return sent{}, err
+	}
+	after, err := s.node.cpu()
+	done.cpuEach = float64((after - before).Microseconds()) / float64(done.taken)
+	return done, err
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

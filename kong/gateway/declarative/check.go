@@ -14,12 +14,13 @@ const (
 // or map the problems of its members by name or place.
 func (f *Field) check(value any) any {
 	if value == nil {
-		switch {
-		case f.Required:
-			return requiredMissing
-		default:
-			return nil
+		if problem := f.nullProblem(); problem != "" {
+			return problem
 		}
+		return nil
+	}
+	if f.Eq.is(nil) {
+		return f.worded("value must be null")
 	}
 	if f.Referenceable && isReference(value) {
 		return nil
@@ -56,7 +57,7 @@ func (f *Field) check(value any) any {
 	if problem != nil {
 		return problem
 	}
-	if text := f.constraint(value); text != "" {
+	if text := f.worded(f.constraint(value)); text != "" {
 		return text
 	}
 	return nil

@@ -97,10 +97,29 @@ func TestEntityChecks(t *testing.T) {
 		{`{"conditional":{"if_field":"a","if_match":{"eq":"x"},"then_field":"b","then_match":{"required":true}}}`, `{"a":"x"}`,
 			`f.@entity[1]: failed conditional validation given value of field 'a'; f.b: required field missing`},
 		{`{"conditional":{"if_field":"a","if_match":{"eq":"x"},"then_field":"b","then_match":{"required":true}}}`, `{"a":"y"}`, ``},
+		{`{"conditional":{"if_field":"a","if_match":{"one_of":["x"],"required":true},"then_field":"b","then_match":{"required":true}}}`, `{"c":"z"}`, ``},
+		{`{"conditional":{"if_field":"a","if_match":{"one_of":["x"]},"then_field":"b","then_match":{"required":true}}}`, `{"c":"z"}`,
+			`f.@entity[1]: failed conditional validation given value of field 'a'; f.b: required field missing`},
+		{`{"conditional":{"if_field":"a","if_match":{"eq":null},"then_field":"b","then_match":{"required":true}}}`, `{"a":"x"}`, ``},
 		{`{"conditional_at_least_one_of":{"if_field":"a","if_match":{"eq":"x"},"then_at_least_one_of":["b","c"]}}`, `{"a":"x"}`,
 			`f.@entity[1]: at least one of these fields must be non-empty: 'b', 'c'`},
 	} {
 		t.Run(c.check+c.value, func(t *testing.T) { checkOne(t, schemaOf(t, fields+c.check+`]}`), c.value, c.problem) })
+	}
+}
+
+func TestFieldsThatNobodyMaySet(t *testing.T) {
+	for _, c := range []struct{ field, value, problem string }{
+		{`{"type":"string","uuid":true,"eq":null,"err":"use something else"}`, `"7"`, `f: use something else`},
+		{`{"type":"string","eq":null}`, `"7"`, `f: value must be null`},
+		{`{"type":"string","eq":null}`, `null`, ``},
+		{`{"type":"record","fields":[],"eq":null,"err":"no registry"}`, `{"url":"http://r"}`, `f: no registry`},
+		{`{"type":"array","elements":{"type":"string"},"len_max":0,"err":"no Lua"}`, `["return 1"]`, `f: no Lua`},
+		{`{"type":"array","elements":{"type":"string"},"len_max":0,"err":"no Lua"}`, `[]`, ``},
+		{`{"type":"string","ne":null}`, `null`, `f: value must not be null`},
+		{`{"type":"string","eq":"x"}`, `null`, `f: value must be x`},
+	} {
+		t.Run(c.field+c.value, func(t *testing.T) { checkOne(t, schemaOf(t, c.field), c.value, c.problem) })
 	}
 }
 

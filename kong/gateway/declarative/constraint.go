@@ -14,9 +14,9 @@ import (
 // breaks, in Kong's words and Kong's order, or "".
 func (f *Field) constraint(value any) string {
 	switch {
-	case f.Eq != nil && value != f.Eq:
-		return "value must be " + text(f.Eq)
-	case f.Ne != nil && value == f.Ne:
+	case f.Eq.isNot(value):
+		return "value must be " + text(f.Eq.value)
+	case f.Ne.is(value):
 		return "value must not be " + text(value)
 	case f.NotOneOf != nil && slices.Contains(f.NotOneOf, value):
 		return "must not be one of: " + list(f.NotOneOf)

@@ -85,7 +85,7 @@ func (f *Field) conditional(name string, argument json.RawMessage, record, probl
 	}
 	ifValue := at(record, c.IfField)
 	c.IfMatch.inherit(f.member(c.IfField))
-	if ifValue == nil || c.IfMatch.check(ifValue) != nil {
+	if c.IfMatch.check(ifValue) != nil { // a null, too, may match: Kong's rules for values pass it
 		return
 	}
 	switch name {

@@ -25,8 +25,8 @@ type Field struct {
 	// EntityChecks hold between the fields of a record.
 	EntityChecks []map[string]json.RawMessage `json:"entity_checks"`
 
-	Eq         any       `json:"eq"`
-	Ne         any       `json:"ne"`
+	Eq         wanted    `json:"eq"`
+	Ne         wanted    `json:"ne"`
 	OneOf      []any     `json:"one_of"`
 	NotOneOf   []any     `json:"not_one_of"`
 	Gt         *float64  `json:"gt"`
@@ -44,6 +44,8 @@ type Field struct {
 	UUID       bool      `json:"uuid"`
 	IsRegex    bool      `json:"is_regex"`
 	Timestamp  bool      `json:"timestamp"`
+	// Err is what a broken rule is answered with, in place of Kong's words.
+	Err string `json:"err"`
 	// Referenceable: the value may stand in a vault, {vault://env/NAME}.
 	Referenceable bool `json:"referenceable"`
 	// These say what a database does with a value; without one they are no more
