@@ -3,7 +3,6 @@ package kong_test
 import (
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
@@ -53,24 +52,6 @@ func TestTheTreesRoutesShowEveryDestination(t *testing.T) {
 	for i, want := range []string{`^kafka \S*127\.0\.0\.1:9092\}? order-processing$`, `^http http://\S*127\.0\.0\.1:8070\}?/audit $`, `^mqtt \S*127\.0\.0\.1:1883\}? \S+$`} {
 		if i >= len(got) || !regexp.MustCompile(want).MatchString(got[i]) {
 			t.Errorf("%q, want %s", got, want)
-		}
-	}
-}
-
-func TestKongConfNamesWhatItSets(t *testing.T) {
-	names := regexp.MustCompile(`(?m)^pluginserver_names = (.*)$`).FindSubmatch(kong.Conf)
-	if names == nil {
-		t.Fatal("no pluginserver_names")
-	}
-	for name := range strings.SplitSeq(string(names[1]), ",") {
-		for _, setting := range []string{"socket", "query_cmd"} {
-			key := "pluginserver_" + strings.ReplaceAll(name, "-", "_") + "_" + setting
-			if !regexp.MustCompile(`(?m)^` + key + ` = .+$`).Match(kong.Conf) {
-				t.Errorf("no %s", key)
-			}
-		}
-		if !regexp.MustCompile(`(?m)^plugins = bundled,.*\b` + name + `\b`).Match(kong.Conf) {
-			t.Errorf("%s is not enabled", name)
 		}
 	}
 }

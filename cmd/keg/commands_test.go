@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kong/keg/plugins"
 	"github.com/kong/keg/test/ports"
 )
 
@@ -174,6 +175,28 @@ func TestPluginDumpPrintsOneDocumentAndNothingElse(t *testing.T) {
 	}
 	if status, _, stderr := runKeg(t, nil, "plugin", "dump", "event-ruter"); status != exitUsage || !strings.Contains(stderr, "event-router") {
 		t.Errorf("a wrong name: %d %s", status, stderr)
+	}
+}
+
+func TestPluginListNamesWhatIsServed(t *testing.T) {
+	status, stdout, stderr := runKeg(t, nil, "plugin", "list")
+	if want := strings.Join(plugins.Names(), "\n") + "\n"; status != 0 || stdout != want || stderr != "" {
+		t.Errorf("exit status %d, %q, want %q, stderr %q", status, stdout, want, stderr)
+	}
+	status, stdout, _ = runKeg(t, nil, "plugin", "list", "--output", "json")
+	var listed []struct {
+		Name, Version string
+		Priority      int
+		Phases        []string
+	}
+	if err := json.Unmarshal([]byte(stdout), &listed); err != nil || status != 0 || len(listed) != len(plugins.Names()) {
+		t.Fatalf("%v, exit status %d: %s", err, status, stdout)
+	}
+	if p := listed[0]; p.Name != "event-router" || p.Version == "" || p.Priority != 950 || strings.Join(p.Phases, " ") != "access" {
+		t.Errorf("%+v", p)
+	}
+	if status, _, stderr := runKeg(t, nil, "plugin", "list", "-o", "yaml"); status != exitUsage || !strings.Contains(stderr, "text and json") {
+		t.Errorf("a wrong output: %d %s", status, stderr)
 	}
 }
 

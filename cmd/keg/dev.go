@@ -16,6 +16,7 @@ import (
 type devConfig struct {
 	kafka, mqtt, webhook, httpSource string
 	kongConfig                       string
+	adminWritable                    bool
 }
 
 func devCommand() *cobra.Command {
@@ -33,7 +34,8 @@ This is for development: production runs Kong itself, and "keg serve" beside it.
 		Example: `  keg dev
   KEG_PERSISTENCE_ENABLE=true keg dev
   keg dev --routes my-routes.yaml --kafka-listen off
-  keg dev --proxy-listen 127.0.0.1:18000 --admin-listen off`,
+  keg dev --proxy-listen 127.0.0.1:18000 --admin-listen off
+  keg dev --admin-writable`,
 		Args: noArguments,
 	}
 	s := bind(cmd.Flags(), "dev")
@@ -45,6 +47,7 @@ This is for development: production runs Kong itself, and "keg serve" beside it.
 	listen(&c.webhook, "webhook-listen", "127.0.0.1:8070", "the webhook receiver")
 	listen(&c.httpSource, "http-source-listen", "off", "KEG's own HTTP source")
 	cmd.Flags().StringVar(&c.kongConfig, "kong-config", "", "the stand-in's declarative configuration (kong/kong.yml in KEG's own tree, else the embedded one)")
+	cmd.Flags().BoolVar(&c.adminWritable, "admin-writable", false, "let the stand-in's Admin API create, change and delete entities, in memory; else it refuses as Kong without a database does")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return runDev(cmd.Context(), s, c, cmd.OutOrStdout())
 	}

@@ -170,7 +170,7 @@ func (f *firstLook) wireGateway(s settings) error {
 	}
 	options := gateway.Options{
 		Config: text, Proxy: s.text("proxy-listen"), Admin: s.text("admin-listen"),
-		Prefix: f.dir, Log: f.log,
+		Prefix: f.dir, Log: f.log, AdminWritable: f.adminWritable,
 	}
 	for _, name := range plugins.Names() {
 		options.PluginServers = append(options.PluginServers, gateway.PluginServer{

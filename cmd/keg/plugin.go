@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,6 +43,48 @@ Plugins: ` + strings.Join(plugins.Names(), ", "),
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", document)
 		return err
 	}
-	cmd.AddCommand(dump)
+	cmd.AddCommand(dump, pluginListCommand())
 	return cmd
+}
+
+func pluginListCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Print the plugins that this keg serves",
+		Long: `Print the names of the plugins that this keg serves, one a line; as json, an
+array of what Kong is told of each: name, version, priority and phases. Whatever
+configures Kong takes the names from here (the image's entrypoint does).`,
+		Args: noArguments,
+	}
+	outputFlag(cmd, &output)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
+		return listPlugins(cmd.OutOrStdout(), output)
+	}
+	return cmd
+}
+
+// listedPlugin is one entry of `keg plugin list --output json`.
+type listedPlugin struct {
+	Name     string         `json:"name"`
+	Version  string         `json:"version"`
+	Priority int            `json:"priority"`
+	Phases   []server.Phase `json:"phases"`
+}
+
+func listPlugins(w io.Writer, output string) error {
+	if output == "text" {
+		_, err := fmt.Fprintln(w, strings.Join(plugins.Names(), "\n"))
+		return err
+	}
+	var listed []listedPlugin
+	for _, p := range plugins.All(plugins.Options{Version: pluginVersion()}) {
+		listed = append(listed, listedPlugin{p.Name, p.Version, p.Priority, p.Phases})
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(listed)
 }

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"github.com/kong/keg"
@@ -40,6 +41,7 @@ func serve(ctx context.Context, s settings) error {
 		return err
 	}
 	defer stop()
+	limitMemory(log, memlimit.FromCgroup)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // from the start: nobody who asks for a reload wants keg to end
 	defer signal.Stop(hup)

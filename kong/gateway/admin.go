@@ -2,26 +2,38 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kong/keg/kong/gateway/declarative"
 )
 
-// adminHandler is the part of Kong's Admin API that the stand-in has. It reads;
-// what it can change is the whole configuration, as in a Kong without a database.
+// adminHandler is the part of Kong's Admin API that the stand-in has.
 func (g *Gateway) adminHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		reply := g.administer(r)
 		header := w.Header()
-		header.Set("Content-Type", "application/json; charset=utf-8")
 		header.Set("Access-Control-Allow-Origin", "*")
-		header.Set("Content-Length", strconv.Itoa(len(reply.body)))
+		if reply.status != http.StatusNoContent && reply.status != http.StatusNotModified {
+			header.Set("Content-Type", "application/json; charset=utf-8")
+			header.Set("Content-Length", strconv.Itoa(len(reply.body)))
+		}
 		header.Set("X-Kong-Admin-Latency", strconv.FormatInt(time.Since(began).Milliseconds(), 10))
 		header.Set("Server", token)
 		if reply.allow != "" {
 			header.Set("Allow", reply.allow)
+		}
+		if r.Method == http.MethodOptions && reply.allow != "" {
+			header.Set("Access-Control-Allow-Methods", reply.allow)
+			header.Set("Access-Control-Allow-Headers", "Content-Type")
 		}
 		w.WriteHeader(reply.status)
 		_, _ = w.Write(reply.body)
@@ -49,57 +61,57 @@ func message(status int, text string) adminReply {
 
 func notFound() adminReply { return message(http.StatusNotFound, "Not found") }
 
-func notAllowed(allow string) adminReply {
-	reply := message(http.StatusMethodNotAllowed, "Method not allowed")
-	reply.allow = allow
-	return reply
-}
+var errNotFound = errors.New("there is no such entity")
 
-func (g *Gateway) administer(r *http.Request) adminReply {
-	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	isGet := r.Method == http.MethodGet || r.Method == http.MethodHead
-	get := func(reply func() adminReply) adminReply {
-		if !isGet {
-			return notAllowed("GET, HEAD, OPTIONS")
-		}
-		return reply()
-	}
+// errorReply is what Kong answers to an error.
+func (g *Gateway) errorReply(err error) adminReply {
+	var refused *declarative.Error
 	switch {
-	case parts[0] == "" && len(parts) == 1:
-		return get(g.adminInfo)
-	case parts[0] == "status" && len(parts) == 1:
-		return get(g.adminStatus)
-	case parts[0] == "config" && len(parts) == 1:
-		if r.Method == http.MethodPost {
-			return g.adminConfig(r)
-		}
-		return notAllowed("GET, HEAD, OPTIONS, POST")
-	case parts[0] == "schemas" && len(parts) == 3 && parts[1] == "plugins" && parts[2] == "validate":
-		if r.Method == http.MethodPost {
-			return g.adminValidate(r)
-		}
-		return notAllowed("OPTIONS, POST")
-	case parts[0] == "schemas" && len(parts) == 3 && parts[1] == "plugins":
-		return get(func() adminReply { return g.adminSchema(parts[2]) })
-	case parts[0] == "services" || parts[0] == "routes" || parts[0] == "plugins":
-		if !isGet {
-			return g.adminReadOnly(parts[0], r.Method)
-		}
-		return g.adminEntities(parts)
-	default:
+	case errors.Is(err, errNotFound):
 		return notFound()
+	case errors.As(err, &refused):
+		return adminReply{status: refused.Status(), body: refused.Body()}
+	default:
+		g.log.Error("the Admin API failed", "error", err)
+		return message(http.StatusInternalServerError, "An unexpected error occurred")
 	}
 }
 
-// adminReadOnly is what a Kong without a database says to changes of entities.
-func (g *Gateway) adminReadOnly(kind, method string) adminReply {
-	verbs := map[string]string{http.MethodPost: "create", http.MethodPut: "create or update", http.MethodPatch: "update", http.MethodDelete: "remove"}
-	verb, ok := verbs[method]
-	if !ok {
-		return notAllowed("GET, HEAD, OPTIONS, POST")
+// endpoint is what can be done at one path, by method; HEAD and OPTIONS come of
+// themselves.
+type endpoint map[string]func(*http.Request) adminReply
+
+func (e endpoint) allow() string {
+	methods := append(slices.Collect(maps.Keys(e)), http.MethodOptions)
+	if e[http.MethodGet] != nil {
+		methods = append(methods, http.MethodHead)
 	}
-	return jsonReply(http.StatusMethodNotAllowed, map[string]any{
-		"code": 12, "name": "operation unsupported",
-		"message": "cannot " + verb + " '" + kind + "' entities when not using a database",
-	})
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}
+
+func (g *Gateway) administer(r *http.Request) (reply adminReply) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.log.Error("panic in the stand-in's Admin API", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			reply = message(http.StatusInternalServerError, "An unexpected error occurred")
+		}
+	}()
+	e := g.endpoint(r)
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	switch serve := e[method]; {
+	case e == nil:
+		return notFound()
+	case serve != nil:
+		return serve(r)
+	case method == http.MethodOptions:
+		return adminReply{status: http.StatusNoContent, allow: e.allow()}
+	default:
+		reply := message(http.StatusMethodNotAllowed, "Method not allowed")
+		reply.allow = e.allow()
+		return reply
+	}
 }

@@ -5,31 +5,38 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/kong/keg/kong/gateway/declarative"
 )
 
-// maxConfig bounds what is posted to the Admin API.
-const maxConfig = 16 << 20
+// adminConfig is GET /config: what there is, as a declarative configuration.
+func (g *Gateway) adminConfig(*http.Request) adminReply {
+	text, err := g.config().YAML()
+	if err != nil {
+		return g.errorReply(err)
+	}
+	return jsonReply(http.StatusOK, map[string]string{"config": string(text)})
+}
 
-// adminConfig is POST /config: the body is a declarative configuration, or has
-// one in its field "config", as JSON, a form, or a file of a form.
-func (g *Gateway) adminConfig(r *http.Request) adminReply {
+// adminLoad is POST /config: the body is a declarative configuration, or has one
+// in its field "config", as JSON, a form, or a file of a form.
+func (g *Gateway) adminLoad(r *http.Request) adminReply {
 	value, hash, err := readConfig(r)
-	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
+	case isTooLarge(err):
 		return message(http.StatusRequestEntityTooLarge, "request body too large")
 	case errors.Is(err, errNoConfig):
 		return message(http.StatusBadRequest, "expected a declarative configuration")
 	case err != nil:
-		return declarativeReply(declarative.Unreadable(err))
+		return g.errorReply(declarative.Unreadable(err))
 	}
-	if hash == g.state.Load().config.Hash && r.URL.Query().Get("check_hash") == "1" {
+	g.changing.Lock()
+	defer g.changing.Unlock()
+	if hash == g.config().Hash && truthy(r.URL.Query().Get("check_hash")) {
 		return adminReply{status: http.StatusNotModified}
 	}
 	config, err := g.loader.LoadValue(value, hash)
@@ -38,16 +45,21 @@ func (g *Gateway) adminConfig(r *http.Request) adminReply {
 	}
 	var refused *declarative.Error
 	switch {
-	case errors.As(err, &refused):
-		return declarativeReply(refused)
-	case err != nil:
-		return declarativeReply(declarative.Unreadable(err))
+	case err == nil:
+		return jsonReply(http.StatusCreated, loaded(config))
+	case !errors.As(err, &refused):
+		err = declarative.Unreadable(err)
 	}
-	return jsonReply(http.StatusCreated, loaded(config))
+	return g.errorReply(err)
 }
 
-func declarativeReply(e *declarative.Error) adminReply {
-	return adminReply{status: http.StatusBadRequest, body: e.Body()}
+// truthy is what Kong takes for a yes.
+func truthy(text string) bool {
+	switch strings.ToLower(text) {
+	case "1", "on", "t", "true", "y", "yes":
+		return true
+	}
+	return false
 }
 
 var errNoConfig = errors.New("there is no configuration in the body")
@@ -64,9 +76,11 @@ func readConfig(r *http.Request) (value any, hash string, err error) {
 			body = []byte(form.Get("config"))
 		}
 	case "multipart/form-data":
-		if body, err = formFile(body, params["boundary"]); err != nil {
+		form, err := multipartForm(body, params["boundary"])
+		if err != nil {
 			return nil, "", err
 		}
+		body = []byte(form.Get("config"))
 	default:
 		var wrapped struct {
 			Config json.RawMessage `json:"config"`
@@ -87,40 +101,17 @@ func readConfig(r *http.Request) (value any, hash string, err error) {
 	return value, hex.EncodeToString(sum[:]), err
 }
 
-func readBody(r *http.Request) ([]byte, error) {
-	return io.ReadAll(http.MaxBytesReader(nil, r.Body, maxConfig))
-}
-
 // loaded lists what a configuration has, by kind and id.
 func loaded(config *declarative.Config) map[string]any {
 	out := map[string]any{}
-	for _, kind := range []string{"services", "routes", "plugins"} {
+	for _, k := range declarative.Kinds() {
 		byID := map[string]any{}
-		for _, e := range entities(config, kind, nil, nil) {
+		for _, e := range config.Entities(k) {
 			byID[e.ID] = e.Fields
 		}
 		if len(byID) > 0 {
-			out[kind] = byID
+			out[k.Name] = byID
 		}
 	}
 	return out
-}
-
-// adminValidate is POST /schemas/plugins/validate.
-func (g *Gateway) adminValidate(r *http.Request) adminReply {
-	body, err := readBody(r)
-	if err != nil {
-		return message(http.StatusBadRequest, "the body could not be read")
-	}
-	var value any
-	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "application/x-www-form-urlencoded" {
-		return message(http.StatusUnsupportedMediaType, "the stand-in takes JSON here; send Content-Type: application/json")
-	}
-	if value, err = declarative.Decode(body); err != nil {
-		return message(http.StatusBadRequest, "Cannot parse JSON body")
-	}
-	if problem := g.loader.CheckPlugin(value); problem != nil {
-		return declarativeReply(problem)
-	}
-	return message(http.StatusOK, "schema validation successful")
 }

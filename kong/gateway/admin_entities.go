@@ -6,81 +6,157 @@ import (
 	"github.com/kong/keg/kong/gateway/declarative"
 )
 
-// adminEntities answers /services, /services/ID, /services/ID/routes and the like;
-// an entity is named by its id or name.
-func (g *Gateway) adminEntities(parts []string) adminReply {
-	config := g.state.Load().config
-	kind := parts[0]
-	if len(parts) == 1 {
-		return page(entities(config, kind, nil, nil))
-	}
-	one := find(entities(config, kind, nil, nil), parts[1])
-	if one == nil {
-		return notFound()
-	}
-	if len(parts) == 2 {
-		return jsonReply(http.StatusOK, one.Fields)
-	}
-	if len(parts) != 3 {
-		return notFound()
-	}
-	for _, s := range config.Services {
-		if &s.Entity == one && (parts[2] == "routes" || parts[2] == "plugins") {
-			return page(entities(config, parts[2], s, nil))
-		}
-	}
-	for _, r := range config.Routes {
-		switch {
-		case &r.Entity != one:
-		case parts[2] == "plugins":
-			return page(entities(config, "plugins", nil, r))
-		case parts[2] == "service" && r.Service != nil:
-			return jsonReply(http.StatusOK, r.Service.Fields)
-		}
-	}
-	return notFound()
+// parent is the entity that a path names before those that it is about:
+// /services/shop/routes.
+type parent struct {
+	kind *kind
+	key  string
+	link *declarative.Link // the child's, to it
 }
 
-// entities lists a kind; service and route, where they are set, are what the
-// entities belong to.
-func entities(config *declarative.Config, kind string, service *declarative.Service, route *declarative.Route) []*declarative.Entity {
-	all := []*declarative.Entity{}
-	switch kind {
-	case "services":
-		for _, s := range config.Services {
-			all = append(all, &s.Entity)
-		}
-	case "routes":
-		for _, r := range config.Routes {
-			if service == nil || r.Service == service {
-				all = append(all, &r.Entity)
+// find returns the parent's entity; without a parent it returns nil.
+func (p *parent) find(c *config) (*entity, error) {
+	if p == nil {
+		return nil, nil
+	}
+	return existing(c, p.kind, p.key)
+}
+
+func existing(c *config, k *kind, key string) (*entity, error) {
+	e, err := c.LookUp(k, key)
+	if err == nil && e == nil {
+		err = errNotFound
+	}
+	return e, err
+}
+
+// adopt lets a record point to the parent.
+func (p *parent) adopt(c *config, record map[string]any) error {
+	to, err := p.find(c)
+	if to != nil {
+		record[p.link.Field] = map[string]any{"id": to.ID}
+	}
+	return err
+}
+
+// collection is all entities of a kind, or those of a parent.
+func (g *Gateway) collection(k *kind, in *parent) endpoint {
+	return endpoint{
+		http.MethodGet: func(r *http.Request) adminReply { return g.list(r, k, in) },
+		http.MethodPost: g.write(http.StatusCreated, func(c *config, a *arguments) (*config, *entity, error) {
+			record := a.record(g.loader, k, nil)
+			if err := in.adopt(c, record); err != nil {
+				return nil, nil, err
 			}
+			return g.loader.Create(c, k, record)
+		}),
+	}
+}
+
+// one is an entity by its id or handle; under a parent it has to be the parent's.
+func (g *Gateway) one(k *kind, key string, in *parent) endpoint {
+	find := func(c *config) (*entity, error) {
+		of, err := in.find(c)
+		if err != nil {
+			return nil, err
 		}
-	case "plugins":
-		for _, p := range config.Plugins {
-			if (service == nil || p.Service == service) && (route == nil || p.Route == route) {
-				all = append(all, &p.Entity)
+		e, err := existing(c, k, key)
+		if err == nil && of != nil && e.Target(in.link.Field) != of.ID {
+			err = errNotFound
+		}
+		return e, err
+	}
+	return endpoint{
+		http.MethodGet: func(*http.Request) adminReply {
+			e, err := find(g.config())
+			if err != nil {
+				return g.errorReply(err)
 			}
-		}
+			return jsonReply(http.StatusOK, e.Fields)
+		},
+		http.MethodPut: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
+			record := a.record(g.loader, k, nil)
+			if err := in.adopt(c, record); err != nil {
+				return nil, nil, err
+			}
+			return g.loader.Put(c, k, key, record)
+		}),
+		http.MethodPatch: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
+			e, err := find(c)
+			if err != nil && (in != nil || k.Name == "plugins") { // else Update says it, as Kong does
+				return nil, nil, err
+			}
+			return g.loader.Update(c, k, key, a.record(g.loader, k, e))
+		}),
+		http.MethodDelete: func(*http.Request) adminReply {
+			err := g.change(func(c *config) (*config, error) {
+				if in != nil {
+					if _, err := find(c); err != nil {
+						return nil, err
+					}
+				}
+				return g.loader.Remove(c, k, key)
+			})
+			if err != nil {
+				return g.errorReply(err)
+			}
+			return adminReply{status: http.StatusNoContent}
+		},
 	}
-	return all
 }
 
-func find(all []*declarative.Entity, key string) *declarative.Entity {
-	for _, e := range all {
-		instance, _ := e.Fields["instance_name"].(string)
-		_, isPlugin := e.Fields["instance_name"]
-		if e.ID == key || !isPlugin && e.Name == key || instance != "" && instance == key {
-			return e
+// linked is what an entity points to: /routes/ID/service.
+func (g *Gateway) linked(k *kind, key string, link *declarative.Link) endpoint {
+	to := declarative.KindOf(link.To)
+	target := func(c *config) (from *entity, id string, err error) {
+		if from, err = existing(c, k, key); err == nil {
+			id = from.Target(link.Field)
 		}
+		return from, id, err
 	}
-	return nil
-}
-
-func page(all []*declarative.Entity) adminReply {
-	list := make([]map[string]any, len(all))
-	for i, e := range all {
-		list[i] = e.Fields
+	get := func(*http.Request) adminReply {
+		c := g.config()
+		_, id, err := target(c)
+		if err == nil && id == "" {
+			err = errNotFound
+		}
+		if err != nil {
+			return g.errorReply(err)
+		}
+		return jsonReply(http.StatusOK, c.Find(to, id).Fields)
 	}
-	return jsonReply(http.StatusOK, map[string]any{"data": list, "next": nil})
+	return endpoint{
+		http.MethodGet: get,
+		http.MethodPut: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
+			from, id, err := target(c)
+			if err != nil {
+				return nil, nil, err
+			}
+			isNew := id == ""
+			if isNew {
+				id = newUUID()
+			}
+			next, e, err := g.loader.Put(c, to, id, a.record(g.loader, to, nil))
+			if err == nil && isNew {
+				next, _, err = g.loader.Update(next, k, from.ID, map[string]any{link.Field: map[string]any{"id": id}})
+			}
+			return next, e, err
+		}),
+		http.MethodPatch: g.write(http.StatusOK, func(c *config, a *arguments) (*config, *entity, error) {
+			_, id, err := target(c)
+			if err == nil && id == "" {
+				err = errNotFound
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			return g.loader.Update(c, to, id, a.record(g.loader, to, c.Find(to, id)))
+		}),
+		http.MethodDelete: func(r *http.Request) adminReply { // never, in Kong
+			if reply := get(r); reply.status != http.StatusOK {
+				return reply
+			}
+			return message(http.StatusMethodNotAllowed, "Method not allowed")
+		},
+	}
 }

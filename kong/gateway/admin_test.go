@@ -146,8 +146,9 @@ func TestAdminAPI(t *testing.T) {
 		{"a path that is not there", "GET", "/nowhere", "", 404, `{"message":"Not found"}`},
 		{"a path below an entity that is not there", "GET", "/routes/hello/plugins/x", "", 404, `{"message":"Not found"}`},
 		{"a plugin that is not there", "GET", "/schemas/plugins/nosuch", "", 404, `No plugin named 'nosuch'`},
-		{"entities cannot be made one by one", "POST", "/services", "{}", 405, `cannot create 'services' entities when not using a database`},
-		{"nor removed", "DELETE", "/routes/hello", "", 405, `cannot remove 'routes' entities when not using a database`},
+		{"entities cannot be made one by one", "POST", "/services", `{"host":"h"}`, 405, `cannot create 'services' entities when not using a database`},
+		{"nor removed", "DELETE", "/routes/a8471fc8-50df-5906-8672-446cbaf9c4e9", "", 405, `cannot remove 'routes' entities when not using a database`},
+		{"nor by their names", "DELETE", "/routes/hello", "", 405, `cannot remove 'routes' entities by 'name' when not using a database`},
 		{"a wrong method", "DELETE", "/status", "", 405, `{"message":"Method not allowed"}`},
 		{"a configuration that is no YAML", "POST", "/config", `{"config":"a: ["}`, 400, `failed parsing declarative configuration`},
 		{"no configuration", "POST", "/config", ``, 400, `expected a declarative configuration`},
@@ -182,4 +183,23 @@ func TestConfigIsTakenInEveryForm(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheSameConfigIsNotTakenTwiceWhereItsHashIsChecked(t *testing.T) {
+	g := start(t, Options{Config: []byte("_format_version: '3.0'"), AdminWritable: true})
+	const config = `{"config":"_format_version: '3.0'\nroutes: [{name: r, paths: [/x]}]"}`
+	post := func(query string, want int) {
+		t.Helper()
+		if status, body := g.ask(t, "POST", "/config"+query, "application/json", config); status != want {
+			t.Errorf("POST /config%s: %d %s, want %d", query, status, body, want)
+		}
+	}
+	post("?check_hash=1", http.StatusCreated)
+	post("?check_hash=1", http.StatusNotModified)
+	post("?check_hash=true", http.StatusNotModified)
+	post("", http.StatusCreated)
+	post("?check_hash=0", http.StatusCreated)
+	g.does(t, "DELETE", "/routes/r", "", http.StatusNoContent) // now it is another one
+	post("?check_hash=1", http.StatusCreated)
+	g.does(t, "GET", "/routes/r", "", http.StatusOK)
 }

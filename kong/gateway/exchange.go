@@ -78,7 +78,7 @@ type latency struct {
 func newExchange(g *Gateway, w http.ResponseWriter, r *http.Request) *exchange {
 	conn := connOf(r.Context())
 	e := &exchange{
-		g: g, state: g.state.Load(), worker: conn.worker, id: newRequestID(), start: time.Now(),
+		g: g, state: g.current(), worker: conn.worker, id: newRequestID(), start: time.Now(),
 		in: r, out: w, client: conn.RemoteAddr(), local: conn.LocalAddr(),
 		shared: map[string]any{}, ctx: map[string]any{},
 		latency: latency{upstream: -1},

@@ -35,7 +35,9 @@ type Gateway struct {
 	servers []PluginServer
 	sockets *pluginserver.Sockets
 	state   atomic.Pointer[state]
-	bodies  *bodies
+	// changing is held while one configuration is made of another.
+	changing sync.Mutex
+	bodies   *bodies
 
 	upstreams *upstreams
 

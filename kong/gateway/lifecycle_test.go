@@ -172,7 +172,7 @@ func TestClientThatGoesAwayDoesNotStopTheEvent(t *testing.T) {
 }
 
 func TestPluginThatDiesInAnEvent(t *testing.T) {
-	for _, number := range []string{"34", "36"} {
+	for _, number := range []string{"34", "36", "38"} {
 		r := readRecording(t, number)
 		t.Run(r.name, func(t *testing.T) {
 			var log logtest.Log
@@ -207,19 +207,56 @@ func TestPluginThatDiesInAnEvent(t *testing.T) {
 	}
 }
 
+// TestPluginThatDiesBetweenRequests plays 37 to its end: the new process does not
+// know the instance and closes the connection; Kong starts it and runs the event
+// again, and no client notices.
 func TestPluginThatDiesBetweenRequests(t *testing.T) {
 	s := newStage(t, probeConfig("n1"), Options{})
-	first := readRecording(t, "02")
-	s.run(first, s.curl("GET", "/hello/abc?x=1", nil))
+	r := readRecording(t, "37")
+	before, after := &recording{commands: r.commands[:3]}, &recording{commands: r.commands[3:]}
+	first := s.run(before, s.curl("GET", "/hello/a", nil))
+	s.sameCommands(before)
 	s.peer.die()()
+	s.peer.play(after, s.same)
+	heard := 0
+	for i, uri := range []string{"/hello/b1", "/hello/b2", "/hello/b3", "/hello/b4", "/hello/b5", "/hello/b6", "/hello/c"} {
+		response := s.send(s.curl("GET", uri, nil))
+		if response.StatusCode != http.StatusOK || response.Header.Get("X-Probe") != first.Header.Get("X-Probe") {
+			t.Errorf("%s: %s %v", uri, response.Status, response.Header)
+		}
+		if heard += 3; i == 0 {
+			heard += 2 // the event that was lost, and the start
+		}
+		s.peer.awaitHeard(heard)
+	}
+	s.wait()
+	if told, want := s.peer.told(), "access start access response log"+strings.Repeat(" access response log", 6); told != want {
+		t.Errorf("Kong's commands: %s, recorded: %s", told, want)
+	}
+	s.sameConfigs(after)
+}
 
-	// 37: the new process does not know the instance and closes the connection;
-	// Kong starts it and runs the event again.
-	again := &recording{commands: append([]*command{{call: first.commands[1].call, died: true}}, first.commands...)}
-	response := s.run(again, s.curl("GET", "/hello/abc?x=1", nil))
-	s.check(first.reply, response)
-	if told := s.peer.told(); told != "access start access response log" {
-		t.Errorf("Kong's commands: %s", told)
+// TestPluginThatDiesAgainAndAgain is 35, but for the ten seconds that Kong waits
+// after some failures: each time one client hears 500, and the next one is served.
+func TestPluginThatDiesAgainAndAgain(t *testing.T) {
+	var log logtest.Log
+	s := newStage(t, probeConfig("n1"), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	r := readRecording(t, "35")
+	hello := &recording{commands: r.commands[2:6]} // start access response log
+	for round := range 3 {
+		hold := &command{call: r.commands[1].call}
+		s.peer.play(&recording{commands: []*command{hold}}, anything)
+		answer := make(chan *http.Response, 1)
+		go func() { answer <- s.send(s.curl("GET", "/panic", nil)) }()
+		s.peer.awaitHeard(2) // start access
+		revive := s.peer.die()
+		s.check(readRecording(t, "24").reply, <-answer)
+		log.Await(t, "plugin failed", 2*(round+1)) // its log phase, too
+		revive()
+		if response := s.run(hello, s.curl("GET", "/hello/b", nil)); response.StatusCode != http.StatusOK {
+			t.Errorf("after it came back: %s", response.Status)
+		}
+		s.sameCommands(hello)
 	}
 }
 

@@ -30,6 +30,10 @@ type Options struct {
 	// 127.0.0.1:8001, "off" none.
 	Proxy, Admin  string
 	PluginServers []PluginServer
+	// AdminWritable lets the Admin API change single entities, which a Kong without
+	// a database refuses. They are changed in memory, until the end or the next
+	// POST /config.
+	AdminWritable bool
 	// Prefix is the directory for sockets and request bodies; empty means one that
 	// is made for the run and removed after it.
 	Prefix string

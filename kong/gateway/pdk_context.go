@@ -7,6 +7,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/kong/keg/kong/gateway/declarative"
 )
 
@@ -16,10 +19,11 @@ var clientMethods = map[string]method{
 	"kong.client.get_port":           {anyPhase, false, intOf(func(e *exchange) int { return portOf(e.client.String()) })},
 	"kong.client.get_forwarded_port": {anyPhase, false, intOf(func(e *exchange) int { return portOf(e.client.String()) })},
 	"kong.client.get_protocol":       {authAndLater, false, textOf(func(*exchange) string { return "http" })},
-	// The stand-in has no consumers: nobody is one, and nobody can become one.
+	// There is nothing here that authenticates: nobody is a consumer, and nobody can
+	// become one.
 	"kong.client.get_consumer":   {authAndLater, true, nothing},
 	"kong.client.get_credential": {authAndLater, true, nothing},
-	"kong.client.load_consumer":  {authenticating, false, nothing},
+	"kong.client.load_consumer":  {authenticating, false, loadConsumer},
 	"kong.client.authenticate":   {authenticating, false, nothing},
 
 	// trusted_ips is empty, as by Kong's default.
@@ -67,6 +71,22 @@ var logMethods = map[string]method{
 	"kong.log.serialize": {anyPhase, true, textOf(func(e *exchange) string {
 		return string(declarative.AppendJSON(nil, e.serialize()))
 	})},
+}
+
+// loadConsumer finds a consumer by its id, or by its name where that is asked for.
+func loadConsumer(e *exchange, argument []byte) ([]byte, error) {
+	var spec kong_plugin_protocol.ConsumerSpec
+	if err := proto.Unmarshal(argument, &spec); err != nil {
+		return nil, err
+	}
+	for _, c := range e.state.config.Consumers {
+		if c.ID == spec.Id || spec.ByUsername && c.Name != "" && c.Name == spec.Id {
+			return proto.Marshal(&kong_plugin_protocol.Consumer{
+				Id: c.ID, CreatedAt: c.CreatedAt, Username: c.Name, CustomId: c.CustomID, Tags: c.Tags(),
+			})
+		}
+	}
+	return nil, nil
 }
 
 func nothing(*exchange, []byte) ([]byte, error) { return nil, nil }

@@ -149,8 +149,8 @@ func encodeQuery(table map[string]any) string {
 func routeMessage(e *exchange) *kong_plugin_protocol.Route {
 	r := e.match.route
 	m := &kong_plugin_protocol.Route{
-		Id: r.ID, Name: r.Name, CreatedAt: r.CreatedAt, UpdatedAt: r.CreatedAt,
-		Protocols: r.Protocols, Methods: r.Methods, Hosts: r.Hosts, Paths: r.Paths, Tags: r.Tags,
+		Id: r.ID, Name: r.Name, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Protocols: r.Protocols, Methods: r.Methods, Hosts: r.Hosts, Paths: r.Paths, Tags: r.Tags(),
 		HttpsRedirectStatusCode: int32(r.HTTPSRedirectStatusCode), RegexPriority: int32(r.RegexPriority),
 		StripPath: r.StripPath, PreserveHost: r.PreserveHost,
 	}
@@ -163,8 +163,8 @@ func routeMessage(e *exchange) *kong_plugin_protocol.Route {
 func serviceMessage(e *exchange) *kong_plugin_protocol.Service {
 	s := e.match.route.Service
 	return &kong_plugin_protocol.Service{
-		Id: s.ID, Name: s.Name, CreatedAt: s.CreatedAt, UpdatedAt: s.CreatedAt,
-		Retries: int32(s.Retries), Protocol: s.Protocol, Host: s.Host, Port: int32(s.Port), Path: s.Path, Tags: s.Tags,
+		Id: s.ID, Name: s.Name, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+		Retries: int32(s.Retries), Protocol: s.Protocol, Host: s.Host, Port: int32(s.Port), Path: s.Path, Tags: s.Tags(),
 		ConnectTimeout: int32(s.ConnectTimeout), WriteTimeout: int32(s.WriteTimeout), ReadTimeout: int32(s.ReadTimeout),
 	}
 }

@@ -24,7 +24,7 @@ func asked(t *testing.T, phase, request string, calls ...pdkCall) [][]byte {
 	url, _ := seen(t, nil)
 	g := start(t, Options{
 		Workers:       1,
-		Config:        []byte(strings.Replace(string(upstreamConfig(url)), "services:", "plugins: [{name: go-probe}]\nservices:", 1)),
+		Config:        []byte(strings.Replace(string(upstreamConfig(url)), "services:", "plugins: [{name: go-probe}]\nconsumers: [{username: ann, custom_id: '7'}]\nservices:", 1)),
 		PluginServers: probeServer(peer, phase),
 	})
 	var mu sync.Mutex
@@ -113,6 +113,27 @@ func TestHeaderFieldsThatAreNotUTF8GoOutAsTheyAre(t *testing.T) {
 	}
 	if err := proto.Unmarshal(answers[0], &structpb.Struct{}); err == nil {
 		t.Error("protobuf for Go read it, so that this tests nothing")
+	}
+}
+
+func TestConsumersAreFound(t *testing.T) {
+	spec := func(id string, byName bool) pdkCall {
+		return call(t, "kong.client.load_consumer", &kong_plugin_protocol.ConsumerSpec{Id: id, ByUsername: byName})
+	}
+	answers := asked(t, "access", plainGet, spec("ann", true), spec("ann", false), spec("bob", true), call(t, "kong.client.get_consumer", nil))
+	if len(answers) != 4 {
+		t.Fatalf("%d answers", len(answers))
+	}
+	var ann kong_plugin_protocol.Consumer
+	if err := proto.Unmarshal(answers[0], &ann); err != nil || ann.Username != "ann" || ann.CustomId != "7" || ann.Id == "" {
+		t.Errorf("%v %+v", err, &ann)
+	}
+	if len(answers[1])+len(answers[2])+len(answers[3]) != 0 {
+		t.Errorf("found %x", answers[1:])
+	}
+	var same kong_plugin_protocol.Consumer
+	if byID := asked(t, "access", plainGet, spec(ann.Id, false)); proto.Unmarshal(byID[0], &same) != nil || same.Username != "ann" {
+		t.Errorf("by id: %x", byID)
 	}
 }
 

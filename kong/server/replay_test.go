@@ -26,6 +26,7 @@ const recordings = "../gateway/testdata"
 // recording before them had started.
 var started = map[int32]string{
 	4:  `{"mode":"hello","note":"global"}`,
+	36: `{"mode":"sleep3","note":"n1"}`,
 	21: `{"mode":"accept","note":"n1"}`,
 	25: `{"mode":"hello","note":"n1"}`,
 	45: `{"mode":"hello","note":"n2"}`,
@@ -54,6 +55,7 @@ func TestRecordedKongHearsWhatItHeard(t *testing.T) {
 		"20-noop",
 		"21-exit-status-only-204",
 		"27-slow-plugin-3s",
+		"28-client-aborts-during-slow",
 		"29-concurrent-first-requests",
 		"30-config-change-close-instance",
 		"31-config-repost-unchanged",

@@ -118,8 +118,8 @@ func (f *Field) checkRecord(value any) any {
 		}
 	}
 	for _, member := range f.Fields {
-		value := record[member.Name]
-		if value == nil {
+		value, written := record[member.Name]
+		if value == nil && (!written || member.Type == "record") {
 			if member.Type == "record" && !member.Required {
 				continue // what it requires, it requires of those who write it
 			}

@@ -80,6 +80,9 @@ func (f *Field) stringConstraint(v string) string {
 	if f.MatchAny != nil && !slices.ContainsFunc(f.MatchAny.Patterns, func(p string) bool { return matches(p, v) }) {
 		return f.MatchAny.Err
 	}
+	if f.custom != nil {
+		return f.custom(v)
+	}
 	return ""
 }
 

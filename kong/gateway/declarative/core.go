@@ -5,61 +5,82 @@ package declarative
 
 const serviceSchema = `{"type": "record", "required": true, "fields": [
 	{"id": {"type": "string", "uuid": true}},
-	{"name": {"type": "string", "match": "^[0-9a-zA-Z.%-_~]+$"}},
-	{"url": {"type": "string"}},
-	{"protocol": {"type": "string", "default": "http", "one_of": ["http", "https"]}},
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
+	{"name": {"type": "string"}},
+	{"protocol": {"required": true, "type": "string", "default": "http", "one_of": ["http", "https"]}},
 	{"host": {"type": "string", "required": true}},
-	{"port": {"type": "integer", "default": 80, "between": [0, 65535]}},
+	{"port": {"required": true, "type": "integer", "default": 80, "between": [0, 65535]}},
 	{"path": {"type": "string", "starts_with": "/"}},
 	{"retries": {"type": "integer", "default": 5, "between": [0, 32767]}},
 	{"connect_timeout": {"type": "integer", "default": 60000, "between": [1, 2147483646]}},
 	{"write_timeout": {"type": "integer", "default": 60000, "between": [1, 2147483646]}},
 	{"read_timeout": {"type": "integer", "default": 60000, "between": [1, 2147483646]}},
 	{"tags": {"type": "set", "elements": {"type": "string"}}},
-	{"enabled": {"type": "boolean", "default": true}}
+	{"enabled": {"required": true, "type": "boolean", "default": true}}
 ]}`
 
 const routeSchema = `{"type": "record", "required": true, "fields": [
 	{"id": {"type": "string", "uuid": true}},
-	{"name": {"type": "string", "match": "^[0-9a-zA-Z.%-_~]+$"}},
-	{"protocols": {"type": "set", "len_min": 1, "default": ["http", "https"],
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
+	{"name": {"type": "string"}},
+	{"protocols": {"required": true, "type": "set", "len_min": 1, "default": ["http", "https"],
 		"elements": {"type": "string", "one_of": ["http", "https"]}}},
 	{"methods": {"type": "set", "elements": {"type": "string", "match": "^%u+$"}}},
 	{"hosts": {"type": "array", "elements": {"type": "string",
-		"match_none": [{"pattern": "[/ ]", "err": "invalid hostname"}, {"pattern": "%*.*%*", "err": "only one wildcard must be specified"}],
-		"match_any": {"patterns": ["^[^*]+$", "^%*%.[^*]+$", "^[^*]+%.%*$"], "err": "invalid wildcard: must be placed at leftmost or rightmost label"}}}},
+		"match_all": [{"pattern": "^[^*]*%*?[^*]*$", "err": "invalid wildcard: must have at most one wildcard"}],
+		"match_any": {"patterns": ["^%*%.", "%.%*$", "^[^*]*$"], "err": "invalid wildcard: must be placed at leftmost or rightmost label"}}}},
 	{"paths": {"type": "array", "elements": {"type": "string",
 		"match_any": {"patterns": ["^/", "^~/"], "err": "should start with: / (fixed path) or ~/ (regex path)"}}}},
 	{"headers": {"type": "map", "keys": {"type": "string",
 			"match_none": [{"pattern": "^[Hh][Oo][Ss][Tt]$", "err": "cannot contain 'host' header, which must be specified in the 'hosts' attribute"}]},
 		"values": {"type": "array", "len_min": 1, "elements": {"type": "string"}}}},
-	{"https_redirect_status_code": {"type": "integer", "default": 426, "one_of": [426, 301, 302, 307, 308]}},
+	{"https_redirect_status_code": {"required": true, "type": "integer", "default": 426, "one_of": [426, 301, 302, 307, 308]}},
 	{"regex_priority": {"type": "integer", "default": 0}},
-	{"strip_path": {"type": "boolean", "default": true}},
+	{"strip_path": {"required": true, "type": "boolean", "default": true}},
 	{"path_handling": {"type": "string", "default": "v0", "one_of": ["v0"]}},
-	{"preserve_host": {"type": "boolean", "default": false}},
-	{"request_buffering": {"type": "boolean", "default": true, "eq": true}},
-	{"response_buffering": {"type": "boolean", "default": true, "eq": true}},
+	{"preserve_host": {"required": true, "type": "boolean", "default": false}},
+	{"request_buffering": {"required": true, "type": "boolean", "default": true, "eq": true}},
+	{"response_buffering": {"required": true, "type": "boolean", "default": true, "eq": true}},
 	{"tags": {"type": "set", "elements": {"type": "string"}}}
 ]}`
 
 const pluginSchema = `{"type": "record", "required": true, "fields": [
 	{"id": {"type": "string", "uuid": true}},
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
 	{"name": {"type": "string", "required": true}},
-	{"instance_name": {"type": "string", "match": "^[0-9a-zA-Z.%-_~]+$"}},
-	{"protocols": {"type": "set", "len_min": 1, "default": ["grpc", "grpcs", "http", "https"],
+	{"instance_name": {"type": "string"}},
+	{"protocols": {"required": true, "type": "set", "len_min": 1, "default": ["grpc", "grpcs", "http", "https"],
 		"elements": {"type": "string", "one_of": ["grpc", "grpcs", "http", "https"]}}},
-	{"enabled": {"type": "boolean", "default": true}},
+	{"enabled": {"required": true, "type": "boolean", "default": true}},
 	{"tags": {"type": "set", "elements": {"type": "string"}}}
 ]}`
 
+const consumerSchema = `{"type": "record", "required": true, "fields": [
+	{"id": {"type": "string", "uuid": true}},
+	{"created_at": {"type": "integer", "timestamp": true}},
+	{"updated_at": {"type": "integer", "timestamp": true}},
+	{"username": {"type": "string", "unique": true}},
+	{"custom_id": {"type": "string", "unique": true}},
+	{"tags": {"type": "set", "elements": {"type": "string"}}}
+], "entity_checks": [{"at_least_one_of": ["custom_id", "username"]}]}`
+
 // unsupported lists what Kong has at each level and the stand-in does not.
 var unsupported = map[string][]string{
-	"": {"consumers", "consumer_groups", "upstreams", "targets", "certificates", "snis", "ca_certificates", "vaults",
+	"": {"consumer_groups", "upstreams", "targets", "certificates", "snis", "ca_certificates", "vaults",
 		"keys", "key_sets", "filter_chains", "workspaces"},
-	"services": {"client_certificate", "tls_verify", "tls_verify_depth", "tls_sans", "ca_certificates", "filter_chains"},
-	"routes":   {"snis", "sources", "destinations", "filter_chains", "expression", "priority"},
-	"plugins":  {"consumer", "consumer_group", "ordering"},
+	"services":  {"client_certificate", "tls_verify", "tls_verify_depth", "tls_sans", "ca_certificates", "filter_chains"},
+	"routes":    {"snis", "sources", "destinations", "filter_chains", "expression", "priority"},
+	"plugins":   {"consumer_group", "ordering"},
+	"consumers": {"acls", "basicauth_credentials", "groups", "hmacauth_credentials", "jwt_secrets", "keyauth_credentials", "oauth2_credentials"},
+}
+
+// unset are those of them that Kong shows where they are not set.
+var unset = map[string][]string{
+	"services": {"client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"},
+	"routes":   {"snis", "sources", "destinations"},
 }
 
 const unsupportedText = "not supported by this stand-in for Kong; Kong itself has it"

@@ -14,65 +14,82 @@ func (d *draft) service(value any) any {
 		return "expected a record"
 	}
 	record, urlProblem := withURL(record)
-	filled, problems := d.check("services", services, record, "routes", "plugins")
+	filled, problems := d.loader.read(services, record, "routes", "plugins")
 	if urlProblem != "" {
 		problems["url"] = urlProblem
 		delete(problems, "host")
 	}
-	delete(filled, "url")
-	s := &Service{
-		Entity:         d.entity("services", filled, len(d.config.Services)),
-		Host:           name(filled["host"]),
-		Protocol:       name(filled["protocol"]),
-		Path:           name(filled["path"]),
-		Port:           integer(filled["port"]),
-		Retries:        integer(filled["retries"]),
-		ConnectTimeout: integer(filled["connect_timeout"]),
-		WriteTimeout:   integer(filled["write_timeout"]),
-		ReadTimeout:    integer(filled["read_timeout"]),
-		Tags:           texts(filled["tags"]),
-		Enabled:        filled["enabled"] == true,
-		CreatedAt:      d.now,
-	}
-	if slices.ContainsFunc(d.config.Services, func(o *Service) bool { return o.ID == s.ID }) {
+	d.identify("services", filled, "name", len(d.config.Services))
+	s := serviceOf(filled)
+	if find(d.config.Services, s.ID) != nil {
 		problems["name"] = duplicate("services", s.Entity)
 	}
 	d.config.Services = append(d.config.Services, s)
-	if problem := d.each(record["routes"], func(v any) any { return d.route(v, s) }); problem != nil {
-		problems["routes"] = problem
-	}
-	if problem := d.each(record["plugins"], func(v any) any { return d.plugin(v, nil, s) }); problem != nil {
-		problems["plugins"] = problem
-	}
+	d.nested(problems, record, "routes", func(v any) any { return d.route(v, s) })
+	d.nested(problems, record, "plugins", func(v any) any { return d.plugin(v, &Plugin{Service: s}) })
 	return orNothing(problems)
+}
+
+// nested reads the list of entities that stands in a field of another one.
+func (d *draft) nested(problems, record map[string]any, field string, read func(any) any) {
+	if problem := d.each(record[field], read); problem != nil {
+		problems[field] = problem
+	}
 }
 
 // withURL replaces Kong's shorthand url by the fields that it stands for.
 func withURL(record map[string]any) (map[string]any, string) {
-	text, ok := record["url"].(string)
-	if !ok {
+	value, ok := record["url"]
+	if !ok || value == nil {
 		return record, ""
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" {
-		return record, "missing host in url"
-	}
-	out := map[string]any{"protocol": u.Scheme, "host": u.Hostname(), "port": 80.0}
-	if u.Scheme == "https" {
-		out["port"] = 443.0
-	}
-	if port, err := strconv.Atoi(u.Port()); err == nil {
-		out["port"] = float64(port)
-	}
-	if u.Path != "" {
-		out["path"] = u.EscapedPath()
-	}
+	out := map[string]any{}
 	for key, value := range record {
 		if key != "url" {
 			out[key] = value
 		}
 	}
+	text, ok := value.(string)
+	if !ok {
+		return out, "expected a string"
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return out, "missing host in url"
+	}
+	set := func(field string, value any) {
+		if _, written := record[field]; !written {
+			out[field] = value
+		}
+	}
+	port, err := strconv.Atoi(u.Port())
+	switch {
+	case err == nil:
+	case u.Scheme == "https":
+		port = 443
+	default:
+		port = 80
+	}
+	set("protocol", u.Scheme)
+	set("host", u.Hostname())
+	set("port", float64(port))
+	if u.Path != "" {
+		set("path", u.EscapedPath())
+	}
 	return out, ""
+}
+
+// Whole replaces what is shorthand in a record: a service's url. What the url does
+// not say, nobody has said; the check tells of it.
+func (k *Kind) Whole(record map[string]any) map[string]any {
+	if k != services || record["url"] == nil {
+		return record
+	}
+	for _, field := range []string{"protocol", "host", "port", "path"} {
+		delete(record, field)
+	}
+	record, _ = withURL(record)
+	return record
 }
 
 // route reads one route; service is the one that it is nested in, or nil.
@@ -81,30 +98,11 @@ func (d *draft) route(value any, service *Service) any {
 	if !ok {
 		return "expected a record"
 	}
-	filled, problems := d.check("routes", routes, record, "service", "plugins")
-	r := &Route{
-		Entity:                  d.entity("routes", filled, len(d.config.Routes)),
-		Service:                 service,
-		Protocols:               texts(filled["protocols"]),
-		Methods:                 texts(filled["methods"]),
-		Hosts:                   texts(filled["hosts"]),
-		Paths:                   texts(filled["paths"]),
-		Headers:                 map[string][]string{},
-		HTTPSRedirectStatusCode: integer(filled["https_redirect_status_code"]),
-		RegexPriority:           integer(filled["regex_priority"]),
-		StripPath:               filled["strip_path"] == true,
-		PreserveHost:            filled["preserve_host"] == true,
-		Tags:                    texts(filled["tags"]),
-		CreatedAt:               d.now,
-	}
-	headers, _ := filled["headers"].(map[string]any)
-	for key, values := range headers {
-		r.Headers[key] = texts(values)
-	}
-	if len(problems) == 0 && len(r.Methods)+len(r.Hosts)+len(r.Paths)+len(r.Headers) == 0 {
-		problems["@entity"] = []any{"must set one of 'methods', 'hosts', 'headers', 'paths', 'snis' when 'protocols' is 'https'"}
-	}
-	if slices.ContainsFunc(d.config.Routes, func(o *Route) bool { return o.ID == r.ID }) {
+	filled, problems := d.loader.read(routes, record, "plugins")
+	d.identify("routes", filled, "name", len(d.config.Routes))
+	r := routeOf(filled)
+	r.Service = service
+	if find(d.config.Routes, r.ID) != nil {
 		problems["name"] = duplicate("routes", r.Entity)
 	}
 	d.config.Routes = append(d.config.Routes, r)
@@ -114,37 +112,40 @@ func (d *draft) route(value any, service *Service) any {
 	}); problem != nil {
 		problems["service"] = problem
 	}
-	if problem := d.each(record["plugins"], func(v any) any { return d.plugin(v, r, nil) }); problem != nil {
-		problems["plugins"] = problem
-	}
+	d.nested(problems, record, "plugins", func(v any) any { return d.plugin(v, &Plugin{Route: r}) })
 	return orNothing(problems)
 }
 
-// plugin reads one plugin entity; route or service is what it is nested in.
-func (d *draft) plugin(value any, route *Route, service *Service) any {
+// consumer reads one consumer with its plugins.
+func (d *draft) consumer(value any) any {
 	record, ok := asRecord(value)
 	if !ok {
 		return "expected a record"
 	}
-	filled, problems := d.check("plugins", plugins, record, "config", "route", "service")
-	p := &Plugin{Entity: Entity{Name: name(filled["name"]), Fields: filled}, Route: route, Service: service, Enabled: filled["enabled"] == true, Protocols: texts(filled["protocols"])}
-	p.Schema = d.loader.Schemas[p.Name]
+	filled, problems := d.loader.read(consumers, record, "plugins")
+	d.identify("consumers", filled, "username", len(d.config.Consumers))
+	c := consumerOf(filled)
 	switch {
-	case problems["name"] != nil:
-	case p.Schema == nil:
-		problems["name"] = notEnabled(p.Name)
-	default:
-		if record["config"] == nil {
-			record["config"] = map[string]any{}
-		}
-		if problem := p.Schema.Config.check(record["config"]); problem != nil {
-			problems["config"] = problem
-		} else if problem := terminationProblem(p.Name, record["config"]); problem != "" {
-			problems["config"] = map[string]any{"@entity": []any{problem}}
-		} else {
-			p.Config, _ = p.Schema.Config.fill(record["config"]).(map[string]any)
-			filled["config"] = p.Config
-		}
+	case find(d.config.Consumers, c.ID) != nil:
+		problems["username"] = duplicate("consumers", c.Entity)
+	case slices.ContainsFunc(d.config.Consumers, func(o *Consumer) bool { return c.CustomID != "" && o.CustomID == c.CustomID }):
+		problems["custom_id"] = fmt.Sprintf("uniqueness violation: 'consumers' entity with custom_id set to '%s' already declared", c.CustomID)
+	}
+	d.config.Consumers = append(d.config.Consumers, c)
+	d.nested(problems, record, "plugins", func(v any) any { return d.plugin(v, &Plugin{Consumer: c}) })
+	return orNothing(problems)
+}
+
+// plugin reads one plugin entity; within has what it is nested in.
+func (d *draft) plugin(value any, within *Plugin) any {
+	record, ok := asRecord(value)
+	if !ok {
+		return "expected a record"
+	}
+	filled, problems := d.loader.read(plugins, record)
+	p := pluginOf(d.loader, filled)
+	if within != nil {
+		p.Route, p.Service, p.Consumer = within.Route, within.Service, within.Consumer
 	}
 	refer := func(field string, set func(d *draft, to string) bool) {
 		if problem := d.refer("plugins", &p.Entity, field, record[field], set); problem != nil {
@@ -153,37 +154,42 @@ func (d *draft) plugin(value any, route *Route, service *Service) any {
 	}
 	refer("route", func(d *draft, to string) bool { p.Route = find(d.config.Routes, to); return p.Route != nil })
 	refer("service", func(d *draft, to string) bool { p.Service = find(d.config.Services, to); return p.Service != nil })
+	refer("consumer", func(d *draft, to string) bool { p.Consumer = find(d.config.Consumers, to); return p.Consumer != nil })
 	d.config.Plugins = append(d.config.Plugins, p)
 	return orNothing(problems)
 }
 
-func notEnabled(plugin string) string {
-	if slices.Contains(bundled, plugin) {
-		return fmt.Sprintf("plugin '%s' is not part of this stand-in for Kong, which has request-termination only; Kong itself has it", plugin)
-	}
-	return fmt.Sprintf("plugin '%s' not enabled; add it to the 'plugins' configuration property", plugin)
-}
-
-// entity gives an entity its id; one without a name is known by its place,
-// where Kong would give it a random id.
-func (d *draft) entity(kind string, filled map[string]any, place int) Entity {
-	id := name(filled["id"])
-	if id == "" {
-		key := name(filled["name"])
+// identify gives an entity its id and times; one without a name is known by its
+// place, where Kong would give it a random id.
+func (d *draft) identify(kind string, filled map[string]any, handle string, place int) {
+	if name(filled["id"]) == "" {
+		key := name(filled[handle])
 		if key == "" {
 			key = fmt.Sprintf("#%d", place+1)
 		}
-		id = entityID(kind, key)
+		filled["id"] = entityID(kind, key)
 	}
-	filled["id"] = id
-	return Entity{ID: id, Name: name(filled["name"]), Fields: filled}
+	d.stamp(filled)
+}
+
+// stamp sets the times that are not written.
+func (d *draft) stamp(filled map[string]any) {
+	for _, field := range []string{"created_at", "updated_at"} {
+		if filled[field] == nil {
+			filled[field] = float64(d.now)
+		}
+	}
 }
 
 func duplicate(kind string, e Entity) string {
+	field := "name"
+	if kind == "consumers" {
+		field = "username"
+	}
 	if e.Name == "" {
 		return fmt.Sprintf("uniqueness violation: '%s' entity with primary key set to '%s' already declared", kind, e.ID)
 	}
-	return fmt.Sprintf("uniqueness violation: '%s' entity with name set to '%s' already declared", kind, e.Name)
+	return fmt.Sprintf("uniqueness violation: '%s' entity with %s set to '%s' already declared", kind, field, e.Name)
 }
 
 func name(value any) string {

@@ -58,6 +58,8 @@ type Field struct {
 		Inline any `json:"inline"`
 	} `json:"json_schema"`
 	compiled *jsonschema.Schema
+	// custom is a rule that Kong has as a function: what is wrong with a text, or "".
+	custom func(string) string
 }
 
 // Patterns is a choice of Lua patterns with the error for none of them.

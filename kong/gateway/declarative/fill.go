@@ -42,10 +42,16 @@ func (f *Field) fill(value any) any {
 	return value
 }
 
+// fillRecord fills what is not written. A null that is written stays one, but for a
+// record's.
 func (f *Field) fillRecord(record map[string]any) map[string]any {
 	filled := make(map[string]any, len(f.Fields))
 	for _, member := range f.Fields {
-		filled[member.Name] = member.fill(record[member.Name])
+		value, written := record[member.Name]
+		if value != nil || !written || member.Type == "record" {
+			value = member.fill(value)
+		}
+		filled[member.Name] = value
 	}
 	return filled
 }

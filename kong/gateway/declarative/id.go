@@ -22,11 +22,11 @@ func entityID(kind, key string) string {
 
 // pluginID is the id of a plugin entity, known by its name and what it is
 // applied to. The * stands for every workspace.
-func pluginID(name, route, service string) string {
-	return entityID("plugins", strings.Join([]string{"plugins", "*", name, route, service, ""}, ":"))
+func pluginID(name, route, service, consumer string) string {
+	return entityID("plugins", strings.Join([]string{"plugins", "*", name, route, service, consumer}, ":"))
 }
 
 // cacheKey is Kong's key of a plugin entity, which its config carries as __key__.
-func cacheKey(name, route, service string) string {
-	return strings.Join([]string{"plugins", name, route, service, "", "", Workspace}, ":")
+func cacheKey(name, route, service, consumer string) string {
+	return strings.Join([]string{"plugins", name, route, service, consumer, "", Workspace}, ":")
 }

@@ -59,12 +59,13 @@ func (d *draft) link() map[string]any {
 	}
 	seen := map[string]bool{}
 	for i, p := range d.config.Plugins {
-		route, service := "", ""
+		d.stamp(p.Fields)
+		route, service, consumer := "", "", ""
 		p.Fields["route"] = foreign(p.Route != nil, func() string { route = p.Route.ID; return route })
 		p.Fields["service"] = foreign(p.Service != nil, func() string { service = p.Service.ID; return service })
-		p.Fields["consumer"] = nil
-		key := pluginID(p.Name, route, service)
-		if p.ID = name(p.Fields["id"]); p.ID == "" {
+		p.Fields["consumer"] = foreign(p.Consumer != nil, func() string { consumer = p.Consumer.ID; return consumer })
+		key := pluginID(p.Name, route, service, consumer)
+		if p.ID == "" {
 			p.ID = key
 			p.Fields["id"] = key
 		}
@@ -94,8 +95,8 @@ func foreign(set bool, id func() string) any {
 }
 
 // find returns the entity of that id or name, or nil.
-func find[T interface{ entityOf() *Entity }](list []T, key string) T {
-	i := slices.IndexFunc(list, func(e T) bool { return e.entityOf().ID == key || e.entityOf().Name == key })
+func find[T interface{ entity() *Entity }](list []T, key string) T {
+	i := slices.IndexFunc(list, func(e T) bool { return e.entity().ID == key || e.entity().Name == key })
 	if i < 0 {
 		var none T
 		return none
@@ -103,4 +104,4 @@ func find[T interface{ entityOf() *Entity }](list []T, key string) T {
 	return list[i]
 }
 
-func (e *Entity) entityOf() *Entity { return e }
+func (e *Entity) entity() *Entity { return e }

@@ -3,17 +3,18 @@ package declarative
 import (
 	"crypto/md5"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// Loader reads configurations for a set of plugins.
+// Loader reads configurations for a set of plugins, and makes changes of single
+// entities of them. Its methods may be called by many goroutines at once.
 type Loader struct {
 	// Schemas are those of the plugins that are enabled, by name.
 	Schemas map[string]*Schema
+	// ReadOnly refuses changes of single entities where Kong without a database
+	// does: after it has found them valid.
+	ReadOnly bool
 
 	seq atomic.Int64
 }
@@ -43,24 +44,8 @@ func (l *Loader) LoadValue(value any, hash string) (*Config, error) {
 	if len(problems) > 0 {
 		return nil, declarativeError(problems)
 	}
-	for _, p := range d.config.Plugins {
-		p.Seq = int(l.seq.Add(1))
-	}
+	l.renumber(d.config)
 	return d.config, nil
-}
-
-// CheckPlugin checks one plugin entity on its own, as the Admin API's validate
-// does; nil is good.
-func (l *Loader) CheckPlugin(value any) *Error {
-	record, ok := asRecord(value)
-	if !ok {
-		return schemaViolation(map[string]any{"@entity": []any{"expected a record"}})
-	}
-	d := draft{loader: l, config: &Config{}}
-	if problem, _ := d.plugin(record, nil, nil).(map[string]any); len(problem) > 0 {
-		return schemaViolation(problem)
-	}
-	return nil
 }
 
 // draft is a configuration while it is read: entities that are good so far,
@@ -81,7 +66,7 @@ func (d *draft) document(document map[string]any) map[string]any {
 				problems[key] = "expected one of: 3.0"
 			}
 		case "_transform", "_comment", "_ignore", "_info":
-		case "services", "routes", "plugins":
+		case "services", "routes", "consumers", "plugins":
 		default:
 			problems[key] = unknown("", key)
 		}
@@ -96,7 +81,8 @@ func (d *draft) document(document map[string]any) map[string]any {
 	}
 	put("services", d.each(document["services"], d.service))
 	put("routes", d.each(document["routes"], func(v any) any { return d.route(v, nil) }))
-	put("plugins", d.each(document["plugins"], func(v any) any { return d.plugin(v, nil, nil) }))
+	put("consumers", d.each(document["consumers"], d.consumer))
+	put("plugins", d.each(document["plugins"], func(v any) any { return d.plugin(v, nil) }))
 	return problems
 }
 
@@ -112,51 +98,9 @@ func (d *draft) each(value any, read func(any) any) any {
 	return problemsOf(list, read)
 }
 
-// check checks a core entity without the keys that lead to others, and returns
-// it filled.
-func (d *draft) check(kind string, schema *Field, record map[string]any, apart ...string) (map[string]any, map[string]any) {
-	own := map[string]any{}
-	problems := map[string]any{}
-	for key, value := range record {
-		switch {
-		case slices.Contains(apart, key), key == "_comment", key == "_ignore":
-		case schema.member(key) == nil:
-			problems[key] = unknown(kind, key)
-		default:
-			own[key] = value
-		}
-	}
-	if more, ok := schema.check(own).(map[string]any); ok {
-		for key, problem := range more {
-			problems[key] = problem
-		}
-	}
-	filled := schema.fillRecord(own)
-	filled["created_at"], filled["updated_at"] = float64(d.now), float64(d.now)
-	return filled, problems
+// Check checks one entity on its own, as the Admin API's validate does; nil is
+// good.
+func (l *Loader) Check(k *Kind, record map[string]any) error {
+	_, err := l.valid(&Config{}, k, record)
+	return err
 }
-
-func unknown(kind, key string) string {
-	if slices.Contains(unsupported[kind], key) {
-		return unsupportedText
-	}
-	return unknownField
-}
-
-func mustField(text string) *Field {
-	var f Field
-	if err := json.Unmarshal([]byte(text), &f); err != nil {
-		panic(fmt.Sprintf("declarative: a core schema is broken: %v", err))
-	}
-	var errs []error
-	if f.prepare("", &errs); len(errs) > 0 {
-		panic(fmt.Sprintf("declarative: a core schema is broken: %v", errs))
-	}
-	return &f
-}
-
-var (
-	services = mustField(serviceSchema)
-	routes   = mustField(routeSchema)
-	plugins  = mustField(pluginSchema)
-)

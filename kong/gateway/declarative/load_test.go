@@ -128,13 +128,12 @@ services:
 	want := []string{
 		"colour: unknown field",
 		"services[2].host: required field missing",
-		"services[2].name: invalid value: bad name",
+		"services[2].name: invalid value 'bad name': the only accepted ascii characters are alphanumerics or ., -, _, and ~",
 		"services[2].plugins[1].name: plugin 'key-auth' is not part of this stand-in for Kong, which has request-termination only; Kong itself has it",
 		"services[2].plugins[2].name: plugin 'nosuch' not enabled; add it to the 'plugins' configuration property",
 		"services[2].plugins[3].config.list[2]: expected an integer",
 		"services[2].plugins[3].config.mode: expected a string",
 		"services[2].plugins[3].config.nosuch: unknown field",
-		"services[2].plugins[3].consumer: not supported by this stand-in for Kong; Kong itself has it",
 		"services[2].port: value should be between 0 and 65535",
 		"services[2].routes[1].paths[1]: should start with: / (fixed path) or ~/ (regex path)",
 		"services[2].routes[1].snis: not supported by this stand-in for Kong; Kong itself has it",
@@ -199,13 +198,14 @@ func TestPluginConfigOnTheWire(t *testing.T) {
 	l := loader(t, `{"name":"p","fields":[{"config":{"type":"record","fields":[
 		{"empty":{"type":"array","elements":{"type":"string"}}},
 		{"unset":{"type":"string"}},
+		{"none":{"type":"integer","default":7}},
 		{"big":{"type":"number","default":1e15}},
 		{"in":{"type":"record","fields":[{"n":{"type":"integer","default":3}}]}},
 		{"secret":{"type":"string","referenceable":true}},
 		{"lost":{"type":"string","referenceable":true}},
 		{"member":{"type":"string","referenceable":true}}]}}]}`)
 	c, err := l.Load([]byte(`{"_format_version":"3.0","routes":[{"name":"hello","paths":["/"],
-		"plugins":[{"name":"p","config":{"empty":[],"secret":"{vault://env/kafka-password}","lost":"{vault://env/not-there}","member":"{vault://env/store/user}"}}]}]}`))
+		"plugins":[{"name":"p","config":{"none":null,"empty":[],"secret":"{vault://env/kafka-password}","lost":"{vault://env/not-there}","member":"{vault://env/store/user}"}}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,9 @@ func writeLua(b *strings.Builder, v any, indent, newline string) {
 	}
 	var members []member
 	switch v := v.(type) {
+	case nil:
+		b.WriteString("null")
+		return
 	case string:
 		b.WriteString(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(v) + `"`)
 		return

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,20 +13,45 @@ import (
 // Kong's error codes, of those that can happen here.
 const (
 	codeSchema      = 2
+	codePrimaryKey  = 3
+	codeForeignKey  = 4
+	codeUnique      = 5
+	codeNotFound    = 6
+	codeOffset      = 7
+	codeSize        = 9
+	codeHandle      = 10
+	codeOptions     = 11
+	codeUnsupported = 12
+	codeUnresolved  = 13
 	codeDeclarative = 14
 )
 
-// Error is a configuration that Kong would refuse, in the shape of the answers
-// of its Admin API. Fields mirrors the document: records by key, lists with
-// nothing (null) where an item is good, and a text at each leaf.
+// Error is a configuration or an entity that Kong would refuse, in the shape of
+// the answers of its Admin API. Fields mirrors what was written: records by key,
+// lists with nothing (null) where an item is good, and a text at each leaf.
 type Error struct {
 	Name    string         `json:"name"`
 	Code    int            `json:"code"`
-	Fields  map[string]any `json:"fields"`
+	Fields  map[string]any `json:"fields,omitempty"`
+	Options map[string]any `json:"options,omitempty"` // of a request's, in place of Fields
 	Message string         `json:"message"`
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// Status is the HTTP status that Kong answers it with.
+func (e *Error) Status() int {
+	switch e.Code {
+	case codeNotFound:
+		return http.StatusNotFound
+	case codeUnsupported:
+		return http.StatusMethodNotAllowed
+	case codeUnique:
+		return http.StatusConflict
+	default:
+		return http.StatusBadRequest
+	}
+}
 
 // Body is the error as the Admin API answers it.
 func (e *Error) Body() []byte {
@@ -82,6 +108,13 @@ func Unreadable(err error) *Error {
 
 // schemaViolation is Kong's error for one entity.
 func schemaViolation(fields map[string]any) *Error {
+	message := violations("schema violation", "schema violations", fields)
+	return &Error{Name: "schema violation", Code: codeSchema, Fields: fields, Message: message}
+}
+
+// violations is the message of an error with fields: what it is, of one or of
+// more, and each of them down to the second level.
+func violations(one, more string, fields map[string]any) string {
 	var texts []string
 	if list, ok := fields["@entity"].([]any); ok {
 		for _, text := range list {
@@ -107,9 +140,8 @@ func schemaViolation(fields map[string]any) *Error {
 			texts = append(texts, fmt.Sprintf("%s: %v", key, v))
 		}
 	}
-	message := "schema violation (" + strings.Join(texts, "; ") + ")"
-	if len(texts) != 1 {
-		message = fmt.Sprintf("%d schema violations (%s)", len(texts), strings.Join(texts, "; "))
+	if len(texts) == 1 {
+		return one + " (" + texts[0] + ")"
 	}
-	return &Error{Name: "schema violation", Code: codeSchema, Fields: fields, Message: message}
+	return fmt.Sprintf("%d %s (%s)", len(texts), more, strings.Join(texts, "; "))
 }
