@@ -270,7 +270,7 @@ func TestEventLogConfigsThatKongRefuses(t *testing.T) {
 		`{"ack":"delivered"}`:                  "expected one of: stored, none",
 		`{"node":"a/b"}`:                       "node",
 		`{"custom_fields":{"a":1}}`:            "expected a string",
-		`{"custom_fields_by_lua":{"a":"b"}}`:   "unknown field",
+		`{"custom_fields_by_lua":{"a":"b"}}`:   `custom_fields_by_lua="is Lua`,
 		`{"redact":"request.headers.cookie"}`:  "redact",
 		`{"max_event_bytes":10}`:               "between 1024",
 		`{"routes":[{"name":"r","match":{}}]}`: "destinations",

@@ -145,7 +145,7 @@ func TestEventLogSchema(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	if len(fields) != 11 {
+	if len(fields) != 12 {
 		t.Errorf("%d fields", len(fields))
 	}
 }
