@@ -20,13 +20,14 @@ import (
 
 // SASL says how to log in at Kafka's brokers.
 type SASL struct {
-	Mechanism    string     `keg:"mechanism,required" enum:"PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER" doc:"The SASL mechanism."`
-	Username     string     `keg:"username" doc:"The user, for PLAIN and SCRAM."`
-	Password     keg.Secret `keg:"password" doc:"The password, for PLAIN and SCRAM."`
-	TokenURL     string     `keg:"token_url" doc:"Where OAUTHBEARER gets its tokens (OAuth 2.0, client credentials)."`
-	ClientID     string     `keg:"client_id" doc:"The client that OAUTHBEARER asks for tokens as."`
-	ClientSecret keg.Secret `keg:"client_secret" doc:"That client's secret."`
-	Scopes       []string   `keg:"scopes,split" doc:"The scopes that OAUTHBEARER asks for."`
+	Mechanism    string            `keg:"mechanism,required" enum:"PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER" doc:"The SASL mechanism."`
+	Username     string            `keg:"username" doc:"The user, for PLAIN and SCRAM."`
+	Password     keg.Secret        `keg:"password" doc:"The password, for PLAIN and SCRAM."`
+	TokenURL     string            `keg:"token_url" doc:"Where OAUTHBEARER gets its tokens (OAuth 2.0, client credentials)."`
+	ClientID     string            `keg:"client_id" doc:"The client that OAUTHBEARER asks for tokens as."`
+	ClientSecret keg.Secret        `keg:"client_secret" doc:"That client's secret."`
+	Scopes       []string          `keg:"scopes,split" doc:"The scopes that OAUTHBEARER asks for."`
+	Extensions   map[string]string `keg:"extensions" doc:"SASL extensions that OAUTHBEARER sends beside the token, such as logicalCluster."`
 }
 
 // Problems reports what is wrong with the settings at path. They may be nil.
@@ -58,6 +59,11 @@ func (s *SASL) Problems(path string) []error {
 		if s.ClientSecret.IsZero() {
 			fail("client_secret", "is required for OAUTHBEARER")
 		}
+		for name, value := range s.Extensions {
+			if !isExtension(name, value) {
+				fail("extensions", "has one that RFC 7628 does not allow: a name has letters only, and is not auth; a value has printable characters")
+			}
+		}
 	default:
 		fail("mechanism", "must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
 	}
@@ -68,6 +74,7 @@ func (s *SASL) Problems(path string) []error {
 // is no SASL.
 type Login struct {
 	mechanism, username, tokenURL, clientID, scopes string
+	extensions                                      string // JSON, names in order
 	password, clientSecret                          keg.Secret
 }
 
@@ -79,7 +86,8 @@ func (s *SASL) Login() Login {
 	return Login{
 		mechanism: s.Mechanism, username: s.Username, password: s.Password,
 		tokenURL: s.TokenURL, clientID: s.ClientID, clientSecret: s.ClientSecret,
-		scopes: strings.Join(s.Scopes, " "), // RFC 6749, section 3.3: no scope has a space
+		scopes:     strings.Join(s.Scopes, " "), // RFC 6749, section 3.3: no scope has a space
+		extensions: extensionsText(s.Extensions),
 	}
 }
 
@@ -124,7 +132,10 @@ func (c *scramClient) Done() bool                            { return c.conversa
 const tokenTimeout = 10 * time.Second
 
 // tokens are OAuth 2.0 access tokens, each used until shortly before it expires.
-type tokens struct{ source oauth2.TokenSource }
+type tokens struct {
+	source     oauth2.TokenSource
+	extensions map[string]string
+}
 
 func newTokens(ctx context.Context, l Login) *tokens {
 	config := clientcredentials.Config{
@@ -147,7 +158,7 @@ func newTokens(ctx context.Context, l Login) *tokens {
 		Timeout:       tokenTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &tokens{config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client))}
+	return &tokens{config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), extensionsOf(l.extensions)}
 }
 
 // Token returns a token that is good now. Its error holds nothing of what the
@@ -155,7 +166,7 @@ func newTokens(ctx context.Context, l Login) *tokens {
 func (t *tokens) Token() (*sarama.AccessToken, error) {
 	token, err := t.source.Token()
 	if err == nil {
-		return &sarama.AccessToken{Token: token.AccessToken}, nil
+		return &sarama.AccessToken{Token: token.AccessToken, Extensions: t.extensions}, nil
 	}
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {

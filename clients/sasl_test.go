@@ -33,11 +33,12 @@ func TestTokensAreFetchedOnceAndKept(t *testing.T) {
 		fmt.Fprint(w, `{"access_token":"token","token_type":"Bearer","expires_in":3600}`)
 	}))
 	defer server.Close()
-	s := &SASL{Mechanism: "OAUTHBEARER", TokenURL: server.URL, ClientID: "keg", ClientSecret: keg.NewSecret("s3cr3t"), Scopes: []string{"a", "b"}}
+	s := &SASL{Mechanism: "OAUTHBEARER", TokenURL: server.URL, ClientID: "keg", ClientSecret: keg.NewSecret("s3cr3t"), Scopes: []string{"a", "b"},
+		Extensions: map[string]string{"logicalCluster": "lkc-1"}}
 	tokens := tokenSource(t, s)
 	for range 3 {
 		token, err := tokens.Token()
-		if err != nil || token.Token != "token" {
+		if err != nil || token.Token != "token" || token.Extensions["logicalCluster"] != "lkc-1" {
 			t.Fatalf("%v, %v", token, err)
 		}
 	}

@@ -218,3 +218,22 @@ func events() map[string]*keg.Event {
 	}
 	return all
 }
+
+// What an entry chose to send on beside data of its own making goes along.
+func TestRawDataWithoutAContentTypeHasTheHeadersThatItsEntryChose(t *testing.T) {
+	e := &keg.Event{ID: "1", Source: "/s", Type: "t", Data: []byte(`{"n":1}`), Headers: keg.Headers{
+		"content-type": {"application/json"}, "host": {"shop"}, "ce-id": {"forged"}, "ce_id": {"forged"}, "connection": {"close"}, "x-tenant": {"a", "b"},
+	}}
+	headers, value, err := ToKafka(e, keg.FormatRaw)
+	if err != nil || string(value) != `{"n":1}` {
+		t.Fatalf("%s, %v", value, err)
+	}
+	want := []Header{{"content-type", []byte("application/json")}, {"host", []byte("shop")}, {"x-tenant", []byte("a")}, {"x-tenant", []byte("b")}}
+	if diff := cmp.Diff(want, headers); diff != "" {
+		t.Error(diff)
+	}
+	e.Headers = nil
+	if headers, _, _ := ToKafka(e, keg.FormatRaw); len(headers) != 0 {
+		t.Errorf("raw data without headers has %v", headers)
+	}
+}

@@ -36,6 +36,7 @@ func whole(t *testing.T) *Node {
 			return Routes{Routes: 7, Loaded: time.Unix(1000, 0), Reloads: 5, Failures: 6, Error: "x"}
 		},
 		WhenErrors: func() map[string]uint64 { return map[string]uint64{"orders": 9} },
+		Background: func() Background { return Background{Waiting: 10, Lost: 11} },
 	}
 }
 

@@ -27,12 +27,18 @@ type Node struct {
 	Routes       func() Routes
 	// WhenErrors counts by route how often a `when` ended in an error.
 	WhenErrors func() map[string]uint64
+	// Background counts what plugins have left to be sent in the background.
+	Background func() Background
 	// Republish publishes a dead letter's event by today's routes, and removes
 	// the dead letter in the step that stores what is then owed. An error leaves
 	// the dead letter as it is; where no route takes the event, that is a
 	// [*keg.UnroutedError].
 	Republish func(context.Context, *keg.DeadLetter) error
 }
+
+// Background counts the records and log entries that wait in memory to be sent,
+// and those that were lost since the node's start.
+type Background struct{ Waiting, Lost int64 }
 
 // Phase is where a node is in its life.
 type Phase string

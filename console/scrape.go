@@ -40,6 +40,8 @@ var (
 	sourceUp      = desc("keg_source_up", "1 while events can come from the source, else 0.", "source")
 	ready         = desc("keg_ready", "1 while /readyz answers 200, else 0.")
 	lost          = desc("keg_lost_deliveries_total", "Deliveries under `ack: none` that failed and have no dead letter.")
+	waiting       = desc("keg_background_waiting", "Records and log entries that wait in memory to be sent.")
+	lostBehind    = desc("keg_background_lost_total", "Records and log entries that were to be sent in the background, and were lost.")
 	panics        = desc("keg_panics_total", "Faults of KEG itself that were caught; the log describes each.")
 	inFlight      = desc("keg_in_flight_deliveries", "Deliveries that are under way.")
 	inFlightBytes = desc("keg_in_flight_bytes", "Bytes of the events whose deliveries are under way.")
@@ -83,6 +85,11 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	to.gauge(ready, number(len(n.unready()) == 0))
 	if n.Hub != nil {
 		g.hub(to, n.Hub())
+	}
+	if n.Background != nil {
+		b := n.Background()
+		to.gauge(waiting, float64(b.Waiting))
+		to.counter(lostBehind, float64(b.Lost))
 	}
 	whens := totals{}
 	for route, count := range call(n.WhenErrors) {

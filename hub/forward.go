@@ -15,6 +15,9 @@ import (
 // lower case.
 type forward []string
 
+// forwardAll leaves an event as it is. No header has that name.
+var forwardAll = forward{"*"}
+
 // storyPrefix begins the headers that tell a dead letter's story. A stranger
 // must not be able to write one.
 const storyPrefix = "keg-dlq-"
@@ -40,7 +43,7 @@ func parseForward(names []string) (forward, error) {
 // hops. It copies e where it must: routes, and the caller, may still look at all
 // of them.
 func (f forward) strip(e *keg.Event) *keg.Event {
-	if len(e.Headers) == 0 {
+	if len(e.Headers) == 0 || len(f) == 1 && f[0] == forwardAll[0] {
 		return e
 	}
 	stripped := *e

@@ -63,3 +63,16 @@ func TestHeadersThatCannotBeForwarded(t *testing.T) {
 		})
 	}
 }
+
+func TestAnEntryThatChoosesItsHeadersKeepsThemAll(t *testing.T) {
+	k := newKit(t, Options{})
+	p := k.port(t, PortOptions{Table: all(t, "a"), ForwardAll: true})
+	e := event("1")
+	e.Headers = keg.Headers{"host": {"shop"}, "x-tenant": {"a", "b"}}
+	if r := p.Publish(t.Context(), e)[0]; r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if got := k.got("a")[0].Headers; len(got["host"]) != 1 || len(got["x-tenant"]) != 2 {
+		t.Errorf("%v", got)
+	}
+}

@@ -36,6 +36,9 @@ type PortOptions struct {
 	// ForwardHeaders names the headers that travel on with the event; routes
 	// look at all of them whatever it says.
 	ForwardHeaders []string
+	// ForwardAll lets every header of an event travel on: the entry has chosen
+	// them, and ForwardHeaders is without effect.
+	ForwardAll bool
 }
 
 // Validate reports every option that is wrong on its own or that this hub cannot
@@ -90,6 +93,9 @@ func (h *Hub) Open(o PortOptions) (*Port, error) {
 	}
 	forward, _ := parseForward(o.ForwardHeaders) // Validate has found no fault
 	o.Ack, o.Timeout = cmp.Or(o.Ack, h.defaultAck()), cmp.Or(o.Timeout, DefaultTimeout)
+	if o.ForwardAll {
+		forward = forwardAll
+	}
 	p := &Port{hub: h, name: o.Name, ack: o.Ack, timeout: o.Timeout, dedupe: o.Dedupe, forward: forward}
 
 	h.mu.Lock()

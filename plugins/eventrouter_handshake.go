@@ -13,7 +13,7 @@ import (
 // handshakeConfig switches the handshake of CloudEvents' webhooks on.
 type handshakeConfig struct {
 	AllowedOrigins []string `kong:"allowed_origins,required" len_min:"1" doc:"The origins that may send, as they name themselves in WebHook-Request-Origin; * for any."`
-	Rate           int      `kong:"rate" between:"1,1000000000" doc:"How many requests a minute a sender is told that it may send; any number where unset. Kong's rate-limiting plugin holds it to that."`
+	Rate           int      `kong:"rate" between:"1,1000000000" doc:"How many requests a minute a sender is told that it may send; any number where unset. It is told and not enforced."`
 }
 
 // grant answers a sender that asks whether it may send here (CloudEvents'

@@ -6,12 +6,15 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	wire "github.com/Kong/go-pdk/server/kong_plugin_protocol"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/kong/keg"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
 	"github.com/kong/keg/plugins"
@@ -41,7 +44,7 @@ func newKongOver(t testing.TB, o plugins.Options, over hub.Options) *kong {
 	k.hub, k.room = hub.New(over), plugins.NewLogRoom(log)
 	k.hub.Start()
 	o.Hub, o.LogRoom, o.Log, o.Version = k.hub, k.room, log, "1.2.3"
-	o.Routes = router.Options{Types: memoryTypes}
+	o.Routes = router.Options{Types: append(slices.Clip(memoryTypes), kafkaType())}
 	s, err := server.New(server.Options{Socket: k.socket, Plugins: plugins.All(o), Log: log, Drain: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -243,6 +246,15 @@ func (r request) answer(t testing.TB, name string) []byte {
 			return marshal(&wire.RawBodyResult{Kind: &wire.RawBodyResult_Error{Error: r.noBody}})
 		}
 		return marshal(&wire.RawBodyResult{Kind: &wire.RawBodyResult_Content{Content: []byte(r.body)}})
+	case "kong.request.get_header":
+		return marshal(&wire.String{V: keg.Headers(r.headers).Get("content-type")})
+	case "kong.request.get_method", "kong.nginx.get_var request_uri", "kong.request.get_raw_query":
+		method, target, _ := strings.Cut(r.line, " ")
+		target, _, _ = strings.Cut(target, " ")
+		_, query, _ := strings.Cut(target, "?")
+		return marshal(&wire.String{V: map[string]string{
+			"kong.request.get_method": method, "kong.nginx.get_var request_uri": target, "kong.request.get_raw_query": query,
+		}[name]})
 	case "kong.nginx.get_var kong_request_id":
 		return marshal(&wire.String{V: r.id})
 	case "kong.nginx.get_var request":

@@ -17,13 +17,13 @@ const (
 	maxLogBytes   = 64 << 20
 )
 
-// LogRoom holds what the log phases of a node's plugins leave behind, until it
-// is published: Kong's worker does not wait for that, in one of the few timers
-// that all log phases share. It is bounded in count and in bytes. An instance
-// may hold no more of either than what is still free, so that one which cannot
-// get rid of its entries takes half at most, and the others find room. What does
-// not fit is dropped, counted, and told of in the log now and then. It is safe
-// for concurrent use.
+// LogRoom holds what the log phases of a node's plugins leave behind, and what
+// kafka-upstream has answered and not yet sent, until it is published: Kong's
+// worker does not wait for that, in one of the few timers that all log phases
+// share. It is bounded in count and in bytes. An instance may hold no more of
+// either than what is still free, so that one which cannot get rid of its entries
+// takes half at most, and the others find room. What does not fit is dropped,
+// counted, and told of in the log now and then. It is safe for concurrent use.
 type LogRoom struct {
 	log               *slog.Logger
 	maxCount, maxSize int64

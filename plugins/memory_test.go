@@ -2,9 +2,11 @@ package plugins_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/sinks"
 )
 
 // memoryTypes is the one type of destination that these tests have.
@@ -12,6 +14,12 @@ var memoryTypes = []keg.DestinationType{{
 	Name: "memory", Doc: "A destination for tests.", New: func() keg.Settings { return &memorySettings{} },
 	Format: keg.FormatBinary, Formats: []keg.Format{keg.FormatBinary},
 }}
+
+// kafkaType is the real one, whose destinations are one sink in memory: "kafka".
+func kafkaType() keg.DestinationType {
+	types := sinks.Types()
+	return types[slices.IndexFunc(types, func(dt keg.DestinationType) bool { return dt.Name == "kafka" })]
+}
 
 type memorySettings struct {
 	Address  string     `keg:"address,required" doc:"What the test knows the sink by."`
@@ -34,6 +42,9 @@ type memory struct {
 	sent map[string][]*keg.Event
 	open int
 	with map[string][]string // the password of each event that was sent
+	// destinations are all that were ever opened.
+	destinations []*keg.Destination
+	forget       bool // what was sent
 }
 
 func newMemory() *memory {
@@ -44,6 +55,10 @@ func (m *memory) Open(d *keg.Destination) (keg.Sink, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open++
+	m.destinations = append(m.destinations, d)
+	if _, ok := d.Settings.(*sinks.Kafka); ok {
+		return &memorySink{m, &memorySettings{Address: "kafka"}}, nil
+	}
 	return &memorySink{m, d.Settings.(*memorySettings)}, nil
 }
 
@@ -89,6 +104,9 @@ func (s *memorySink) Send(ctx context.Context, e *keg.Event) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.forget {
+		return nil
+	}
 	s.sent[address] = append(s.sent[address], e)
 	s.with[address] = append(s.with[address], s.settings.Password.Reveal())
 	return nil

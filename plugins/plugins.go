@@ -52,6 +52,8 @@ func All(o Options) []server.Plugin {
 	return []server.Plugin{
 		eventRouter(o),
 		eventLog(o),
+		kafkaUpstream(o),
+		kafkaLog(o),
 	}
 }
 

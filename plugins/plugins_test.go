@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestNames(t *testing.T) {
-	if diff := cmp.Diff([]string{"event-router", "event-log"}, plugins.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"event-router", "event-log", "kafka-upstream", "kafka-log"}, plugins.Names()); diff != "" {
 		t.Error(diff)
 	}
 	for _, name := range plugins.Names() {

@@ -39,6 +39,8 @@ type cluster struct {
 	idempotent      bool
 	clientID        string
 	maxMessageBytes int
+	maxBatchRecords int // 0: any number
+	ackTimeout      time.Duration
 	singly          bool // each record in a batch of its own
 	tls             credentials
 	login           clients.Login
@@ -54,6 +56,8 @@ func (k *Kafka) cluster(tls credentials) cluster {
 		idempotent:      k.Idempotent && acks == sarama.WaitForAll,
 		clientID:        k.ClientID,
 		maxMessageBytes: k.MaxMessageBytes,
+		maxBatchRecords: k.MaxBatchRecords,
+		ackTimeout:      k.AckTimeout,
 		tls:             tls,
 		login:           k.SASL.Login(),
 	}
@@ -69,7 +73,7 @@ func (c cluster) config(w *clients.Wire) *sarama.Config {
 	config.Metadata.Timeout = 15 * time.Second
 
 	config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, w
-	config.Net.ReadTimeout = 15 * time.Second // more than Producer.Timeout, which the broker may use up
+	config.Net.ReadTimeout = c.ackTimeout + 5*time.Second // the broker may use all of Producer.Timeout
 	config.Net.WriteTimeout = 10 * time.Second
 	if tls := c.tls.Config(); tls != nil {
 		config.Net.TLS.Enable, config.Net.TLS.Config = true, tls
@@ -83,10 +87,10 @@ func (c cluster) config(w *clients.Wire) *sarama.Config {
 	p.RequiredAcks = c.acks
 	p.Compression = c.compression
 	p.MaxMessageBytes = c.maxMessageBytes
-	p.Timeout = 10 * time.Second
+	p.Timeout = c.ackTimeout
 	p.Partitioner = sarama.NewMurmur2Partitioner // a key's partition is the one that Java's clients choose
 	p.Return.Successes, p.Return.Errors = true, true
-	p.Flush.MaxMessages = 0 // and no Frequency: a batch is what came while the last was on its way
+	p.Flush.MaxMessages = c.maxBatchRecords // and no Frequency: a batch is what came while the last was on its way
 	if c.singly {
 		p.Flush.MaxMessages = 1
 	}

@@ -52,7 +52,7 @@ func (k *kafkaServer) settings(topic string) *Kafka {
 func kafkaSettings(address, topic string) *Kafka {
 	return &Kafka{
 		Address: []string{address}, Topic: topic, Key: "{partitionkey}", Acks: "all", Compression: "none",
-		Idempotent: true, ClientID: "keg", MaxMessageBytes: 1 << 20,
+		Idempotent: true, ClientID: "keg", MaxMessageBytes: 1 << 20, AckTimeout: 10 * time.Second,
 	}
 }
 

@@ -6,10 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/clients"
 )
+
+func oauth(extensions map[string]string) *SASL {
+	return &SASL{Mechanism: "OAUTHBEARER", TokenURL: "https://idp/token", ClientID: "c", ClientSecret: keg.NewSecret("s"), Extensions: extensions}
+}
 
 func TestKafkaSettingsThatCannotWork(t *testing.T) {
 	tests := map[string]struct {
@@ -17,7 +22,7 @@ func TestKafkaSettingsThatCannotWork(t *testing.T) {
 		paths  []string
 	}{
 		"the defaults":                    {func(*Kafka) {}, nil},
-		"everything":                      {func(k *Kafka) { *k = Kafka{} }, []string{"address", "topic", "acks", "compression", "client_id", "max_message_bytes"}},
+		"everything":                      {func(k *Kafka) { *k = Kafka{} }, []string{"address", "topic", "acks", "compression", "client_id", "max_message_bytes", "ack_timeout"}},
 		"several brokers":                 {func(k *Kafka) { k.Address = []string{"a:9092", "[::1]:9092"} }, nil},
 		"an address without a port":       {func(k *Kafka) { k.Address = []string{"a:9092", "b"} }, []string{"address"}},
 		"an address that is a URL":        {func(k *Kafka) { k.Address = []string{"kafka://a:9092"} }, []string{"address"}},
@@ -37,6 +42,11 @@ func TestKafkaSettingsThatCannotWork(t *testing.T) {
 		"an unknown compression":          {func(k *Kafka) { k.Compression = "brotli" }, []string{"compression"}},
 		"a client id with a line break":   {func(k *Kafka) { k.ClientID = "a\nb" }, []string{"client_id"}},
 		"messages of a GiB":               {func(k *Kafka) { k.MaxMessageBytes = 1 << 30 }, []string{"max_message_bytes"}},
+		"batches of fewer than none":      {func(k *Kafka) { k.MaxBatchRecords = -1 }, []string{"max_batch_records"}},
+		"a broker that waits for an hour": {func(k *Kafka) { k.AckTimeout = time.Hour }, []string{"ack_timeout"}},
+		"an extension that would forge":   {func(k *Kafka) { k.SASL = oauth(map[string]string{"a": "b\x01auth=x"}) }, []string{"sasl.extensions"}},
+		"an extension called auth":        {func(k *Kafka) { k.SASL = oauth(map[string]string{"auth": "x"}) }, []string{"sasl.extensions"}},
+		"an extension":                    {func(k *Kafka) { k.SASL = oauth(map[string]string{"logicalCluster": "lkc-1"}) }, nil},
 		"a certificate without its key":   {func(k *Kafka) { k.TLS = &TLS{Cert: "x"} }, []string{"tls.key"}},
 		"sasl without anything":           {func(k *Kafka) { k.SASL = &SASL{} }, []string{"sasl.mechanism"}},
 		"PLAIN without user and password": {func(k *Kafka) { k.SASL = &SASL{Mechanism: "PLAIN"} }, []string{"sasl.username", "sasl.password"}},
@@ -126,6 +136,9 @@ func TestKafkaDestinationsThatDifferInTheTopicOnlyShareAClient(t *testing.T) {
 		"idempotent":        func(k *Kafka) { k.Idempotent = false },
 		"client_id":         func(k *Kafka) { k.ClientID = "other" },
 		"max_message_bytes": func(k *Kafka) { k.MaxMessageBytes = 2048 },
+		"max_batch_records": func(k *Kafka) { k.MaxBatchRecords = 10 },
+		"ack_timeout":       func(k *Kafka) { k.AckTimeout = time.Second },
+		"the extensions":    func(k *Kafka) { k.SASL.Extensions = map[string]string{"a": "b"} },
 		"the user":          func(k *Kafka) { k.SASL.Username = "v" },
 		"the password":      func(k *Kafka) { k.SASL.Password = keg.NewSecret("q") },
 		"no sasl":           func(k *Kafka) { k.SASL = nil },

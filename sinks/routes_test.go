@@ -33,8 +33,10 @@ routes:
     idempotent: false
     client_id: shop
     max_message_bytes: 2048
+    max_batch_records: 100
+    ack_timeout: 3s
     tls: {ca: /ca.pem, cert: /cert.pem, key: {file: /key.pem}, server_name: kafka.internal, insecure_skip_verify: true}
-    sasl: {mechanism: OAUTHBEARER, token_url: "https://idp/token", client_id: c, client_secret: "${PASSWORD}", scopes: [kafka, "read write"]}
+    sasl: {mechanism: OAUTHBEARER, token_url: "https://idp/token", client_id: c, client_secret: "${PASSWORD}", scopes: [kafka, "read write"], extensions: {logicalCluster: lkc-1}}
   - {type: kafka, address: "a:9092,b:9092", topic: inherits}
   - type: http
     address: "https://audit.internal/events?token=${PASSWORD}"
@@ -79,11 +81,11 @@ func TestEveryKeyOfARouteFileReachesItsSetting(t *testing.T) {
 			Headers: map[string]keg.Secret{"x-team": secret("blue")},
 			Settings: &Kafka{
 				Address: []string{"a:9092", "b:9092"}, Topic: "orders-{tenant}", Key: "{subject}", Acks: "leader", Compression: "zstd",
-				ClientID: "shop", MaxMessageBytes: 2048,
+				ClientID: "shop", MaxMessageBytes: 2048, MaxBatchRecords: 100, AckTimeout: 3 * time.Second,
 				TLS: &TLS{CA: "/ca.pem", Cert: "/cert.pem", Key: secret("/key.pem content"), ServerName: "kafka.internal", InsecureSkipVerify: true},
 				SASL: &SASL{
 					Mechanism: "OAUTHBEARER", Username: "u", Password: secret(hidden),
-					TokenURL: "https://idp/token", ClientID: "c", ClientSecret: secret(hidden), Scopes: []string{"kafka", "read write"},
+					TokenURL: "https://idp/token", ClientID: "c", ClientSecret: secret(hidden), Scopes: []string{"kafka", "read write"}, Extensions: map[string]string{"logicalCluster": "lkc-1"},
 				},
 			},
 		},
@@ -91,7 +93,7 @@ func TestEveryKeyOfARouteFileReachesItsSetting(t *testing.T) {
 			Type: "kafka", Name: "kafka://a:9092,b:9092/inherits", Timeout: 10 * time.Second, Retry: retry, Format: keg.FormatBinary,
 			Settings: &Kafka{
 				Address: []string{"a:9092", "b:9092"}, Topic: "inherits", Key: "{partitionkey}", Acks: "all", Compression: "none", Idempotent: true,
-				ClientID: "keg", MaxMessageBytes: 1 << 20,
+				ClientID: "keg", MaxMessageBytes: 1 << 20, AckTimeout: 10 * time.Second,
 				SASL: &SASL{Mechanism: "SCRAM-SHA-512", Username: "u", Password: secret(hidden)},
 			},
 		},

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"encoding/json"
-	"net/url"
 	"os/exec"
-	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/kong/keg/kong/gateway/declarative"
 )
 
 // stubs stand for the programs that the docs run: each prints its name and its
@@ -41,17 +37,19 @@ func commands(t *testing.T, block string) (run [][]string) {
 }
 
 func TestTheCommandsOfTheDocs(t *testing.T) {
-	loader := docsLoader(t)
 	seen := map[string]int{}
 	for _, p := range pages(t) {
-		for _, block := range p.blocks("sh") {
-			for _, command := range commands(t, block) {
-				seen[command[0]]++
-				if problem := commandProblem(t, loader, command); problem != "" {
-					t.Errorf("%s: %s: %q", p.name, problem, command)
+		t.Run(filepath.Base(p.name), func(t *testing.T) {
+			admin := docsAdmin(t)
+			for _, block := range p.blocks("sh") {
+				for _, command := range commands(t, block) {
+					seen[command[0]]++
+					if problem := commandProblem(t, admin, command); problem != "" {
+						t.Errorf("%s: %q", problem, command)
+					}
 				}
 			}
-		}
+		})
 	}
 	if seen["curl"] < 3 || seen["deck"] < 3 || seen["docker"] < 3 {
 		t.Errorf("few commands were seen: %v", seen)
@@ -59,19 +57,18 @@ func TestTheCommandsOfTheDocs(t *testing.T) {
 }
 
 // commandProblem says what is wrong with a command of the docs.
-func commandProblem(t *testing.T, loader *declarative.Loader, command []string) string {
+func commandProblem(t *testing.T, admin string, command []string) string {
 	t.Helper()
 	program, args := command[0], command[1:]
 	switch program {
 	case "curl":
-		return curlProblem(t, loader, args)
+		return curlProblem(t, admin, args)
 	case "keg":
-		if status, _, stderr := runKeg(t, nil, append(slices.Clone(args), "--help")...); status != 0 {
-			return stderr
-		}
+		_, problem := runHere(t, append(slices.Clone(args), "--help")...)
+		return problem
 	case "docker":
 		if args[0] == "exec" && args[2] == "keg" {
-			return commandProblem(t, loader, args[2:])
+			return commandProblem(t, admin, args[2:])
 		}
 		if !slices.Contains([]string{"build", "compose", "exec", "run", "stop"}, args[0]) {
 			return "docker has no such command"
@@ -87,73 +84,4 @@ func commandProblem(t *testing.T, loader *declarative.Loader, command []string) 
 		}
 	}
 	return ""
-}
-
-// curlProblem checks what a curl sends to the Admin API, or to the gateway.
-func curlProblem(t *testing.T, loader *declarative.Loader, args []string) string {
-	t.Helper()
-	var target *url.URL
-	form, body := url.Values{}, ""
-	for i := 0; i < len(args); i++ {
-		switch arg := args[i]; arg {
-		case "-i", "-s":
-		case "-X", "-H", "-F":
-			i++
-		case "-d":
-			i++
-			if body = args[i]; strings.HasPrefix(body, "{") {
-				continue
-			}
-			values, err := url.ParseQuery(body)
-			do(t, err)
-			for name, value := range values {
-				form[name] = append(form[name], value...)
-			}
-		default:
-			var err error
-			if target, err = url.Parse("http://" + arg); err != nil || strings.HasPrefix(arg, "-") {
-				return "what is " + arg + "?"
-			}
-		}
-	}
-	var sent map[string]any
-	if strings.HasPrefix(body, "{") {
-		if err := json.Unmarshal([]byte(body), &sent); err != nil {
-			return err.Error()
-		}
-	}
-	if target.Port() != "8001" {
-		return ""
-	}
-	if base := path.Base(target.Path); base != "plugins" && base != "validate" {
-		if !regexp.MustCompile(`^/(routes|services|config|status)`).MatchString(target.Path) {
-			return "the Admin API has no such place"
-		}
-		return ""
-	}
-	if sent == nil {
-		sent = fromForm(form)
-	}
-	return pluginProblem(t, loader, sent)
-}
-
-// fromForm is the entity of a form such as name=x&config.status_code=202.
-func fromForm(form url.Values) map[string]any {
-	entity := map[string]any{}
-	for name, values := range form {
-		into := entity
-		parts := strings.Split(name, ".")
-		for _, part := range parts[:len(parts)-1] {
-			if into[part] == nil {
-				into[part] = map[string]any{}
-			}
-			into = into[part].(map[string]any)
-		}
-		var value any = values[0]
-		if json.Valid([]byte(values[0])) {
-			_ = json.Unmarshal([]byte(values[0]), &value)
-		}
-		into[parts[len(parts)-1]] = value
-	}
-	return entity
 }

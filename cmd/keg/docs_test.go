@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -170,14 +171,22 @@ func routesProblem(t *testing.T, routes any) string {
 	text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAll(text, []byte(filepath.Join(dir, "secret")))
 	file := filepath.Join(dir, "routes.yaml")
 	write(t, file, string(text))
-	var env []string
 	for _, name := range regexp.MustCompile(`\$\{(\w+)`).FindAllSubmatch(text, -1) {
-		env = append(env, string(name[1])+"=x")
+		t.Setenv(string(name[1]), "x")
 	}
-	if status, _, stderr := runKeg(t, env, "routes", "check", file); status != 0 {
-		return stderr
+	_, problem := runHere(t, "routes", "check", file)
+	return problem
+}
+
+// runHere runs a command of keg's within the test, and returns what it printed,
+// and what it said where it failed.
+func runHere(t *testing.T, args ...string) (stdout, problem string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if run(t.Context(), args, &out, &errs) != 0 {
+		problem = "keg failed: " + errs.String()
 	}
-	return ""
+	return out.String(), problem
 }
 
 func knownVariable(name string) bool {

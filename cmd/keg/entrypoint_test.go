@@ -1,3 +1,8 @@
+//go:build !race
+
+// What is tested here is a shell script; the race detector would find nothing, and
+// makes the many short processes slow.
+
 package main
 
 import (

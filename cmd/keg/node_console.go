@@ -18,6 +18,10 @@ func (n *node) tell() *console.Node {
 		Destinations: n.destinations,
 		Sources:      n.sourceStates,
 		WhenErrors:   n.hub.WhenErrors,
+		Background: func() console.Background {
+			s := n.logRoom.Stats()
+			return console.Background{Waiting: s.Entries, Lost: s.Dropped}
+		},
 	}
 	if n.store != nil {
 		told.Store = n.store

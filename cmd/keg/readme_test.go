@@ -6,8 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kong/keg/plugins"
 )
 
 // What README.md and kong.conf tell people to write must work as it stands.
@@ -51,6 +54,18 @@ func TestTheREADMEsKongConfigurationTakesEvents(t *testing.T) {
 	status, answer, _ := post(t, "http://"+p.proxy+"/events", "application/json", `{"event_type":"order.created"}`)
 	if status != 200 || !strings.Contains(answer, "orders-to-processing") {
 		t.Errorf("%d %s", status, answer)
+	}
+}
+
+// A plugin that kong.conf does not name is not there for whoever starts Kong with
+// it; one that keg does not serve keeps Kong from starting.
+func TestKongConfNamesThePluginsThatKegServes(t *testing.T) {
+	names := regexp.MustCompile(`(?m)^pluginserver_names = (.*)$`).FindStringSubmatch(readFileText(t, "../../kong/kong.conf"))
+	got, want := strings.Split(names[1], ","), plugins.Names()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("kong.conf has %q, and keg serves %q", got, want)
 	}
 }
 

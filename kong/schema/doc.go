@@ -24,7 +24,7 @@
 //
 // The tag refused is for a field that a plugin knows and cannot honour: a value
 // is answered with its text ("is not ours: use …"), by Kong's Admin API and by [Decode]. Unset, or
-// empty where it is a list or a map, it is nothing.
+// empty where it is a list or a map, it is nothing; a boolean may have its default.
 //
 // Fields that depend on each other are tied together by the methods of
 // [EntityChecker], in the config and in every record of it.

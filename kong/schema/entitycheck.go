@@ -52,6 +52,9 @@ type Match map[string]any
 // Is matches one of the values.
 func Is(values ...any) Match { return Match{"one_of": values} }
 
+// Equals matches one value, which may be a boolean.
+func Equals(value any) Match { return Match{"eq": value} }
+
 // IsSet matches every value.
 func IsSet() Match { return Match{} }
 

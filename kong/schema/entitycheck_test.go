@@ -94,6 +94,8 @@ type refusing struct {
 	Code []string          `kong:"code" doc:"Code of another language." refused:"is Lua: use transform"`
 	More map[string]string `kong:"more" doc:"Code by its name." refused:"is Lua, too"`
 	ID   string            `kong:"id,uuid" doc:"Names an entity." refused:"names an entity: use key"`
+	Safe bool              `kong:"safe" default:"true" doc:"Whether it is safe." refused:"cannot be false"`
+	Odd  bool              `kong:"odd" doc:"Whether it is odd." refused:"cannot be true"`
 	Rest *login            `kong:"rest" doc:"A record of things." refused:"is not known"`
 }
 
@@ -110,18 +112,18 @@ func TestRefusedFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"eq":null,"err":"names an entity: use key"`, `"err":"is Lua: use transform","len_max":0`, `"eq":null,"err":"is not known"`} {
+	for _, want := range []string{`"eq":null,"err":"names an entity: use key"`, `"err":"is Lua: use transform","len_max":0`, `"eq":null,"err":"is not known"`, `"err":"cannot be false","ne":false`, `"err":"cannot be true","ne":true`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s does not say %s", text, want)
 		}
 	}
-	for _, unset := range []string{`{}`, `{"code":null,"more":null,"id":null,"rest":null}`, `{"code":[],"more":{}}`, `{"code":{},"more":[]}`} {
+	for _, unset := range []string{`{}`, `{"code":null,"more":null,"id":null,"rest":null}`, `{"code":[],"more":{}}`, `{"safe":true,"odd":false}`, `{"safe":null,"odd":null}`, `{"code":{},"more":[]}`} {
 		if err := schema.Decode([]byte(unset), new(refusing)); err != nil {
 			t.Errorf("%s: %v", unset, err)
 		}
 	}
-	err = schema.Decode([]byte(`{"code":["x"],"more":{"a":"x"},"id":"7","rest":{"user":"x"}}`), new(refusing))
-	for _, want := range []string{"code is Lua: use transform", "more is Lua, too", "id names an entity: use key", "rest is not known"} {
+	err = schema.Decode([]byte(`{"code":["x"],"more":{"a":"x"},"id":"7","rest":{"user":"x"},"safe":false,"odd":true}`), new(refusing))
+	for _, want := range []string{"code is Lua: use transform", "more is Lua, too", "id names an entity: use key", "rest is not known", "safe cannot be false", "odd cannot be true"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}

@@ -43,6 +43,7 @@ type Field struct {
 	JSONSchema    *JSONSchema     `json:"json_schema,omitempty"`
 	EntityChecks  []EntityCheck   `json:"entity_checks,omitempty"`
 	Eq            json.RawMessage `json:"eq,omitempty"`
+	Ne            json.RawMessage `json:"ne,omitempty"`
 	Err           string          `json:"err,omitempty"`
 	Fields        *[]Named        `json:"fields,omitempty"`
 }

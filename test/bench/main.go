@@ -37,6 +37,7 @@ type part struct {
 var parts = []part{
 	{"router", routerFigures},
 	{"hot path", hotPathFigures},
+	{"plugin socket", socketFigures},
 	{"keg serve", serveFigures},
 	{"keg dev", devFigures},
 	{"embedded store", storeFigures},

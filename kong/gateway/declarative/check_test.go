@@ -142,6 +142,8 @@ func TestFieldsThatNobodyMaySet(t *testing.T) {
 		{`{"type":"record","fields":[],"eq":null,"err":"no registry"}`, `{"url":"http://r"}`, `f: no registry`},
 		{`{"type":"array","elements":{"type":"string"},"len_max":0,"err":"no Lua"}`, `["return 1"]`, `f: no Lua`},
 		{`{"type":"array","elements":{"type":"string"},"len_max":0,"err":"no Lua"}`, `[]`, ``},
+		{`{"type":"boolean","ne":true,"err":"cannot be true"}`, `true`, `f: cannot be true`},
+		{`{"type":"boolean","ne":true,"err":"cannot be true"}`, `null`, ``},
 		{`{"type":"string","ne":null}`, `null`, `f: value must not be null`},
 		{`{"type":"string","eq":"x"}`, `null`, `f: value must be x`},
 	} {
