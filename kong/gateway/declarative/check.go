@@ -119,7 +119,7 @@ func (f *Field) checkRecord(value any) any {
 	}
 	for _, member := range f.Fields {
 		value, written := record[member.Name]
-		if value == nil && !written {
+		if !written {
 			value = member.fill(nil)
 		}
 		if problem := member.check(value); problem != nil {

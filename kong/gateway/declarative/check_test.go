@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // schemaOf is a plugin schema whose config has one field f.
@@ -64,7 +66,7 @@ func TestFieldRules(t *testing.T) {
 		{"no map", `{"type":"map","keys":{"type":"string"},"values":{"type":"integer"}}`, `[1]`, `f: expected a map`},
 		{"a record", record + `}`, `{"a":"x"}`, ``},
 		{"a record that is null", record + `}`, `null`, `f: required field missing`},
-		{"a record that may be null", record + `,"required":false}`, `null`, ``},
+		{"a record that is null and may be", record + `,"required":false}`, `null`, ``},
 		{"a record's field that is missing", record + `}`, `{"b":"x"}`, `f.a: required field missing`},
 		{"a record's unknown field", record + `}`, `{"a":"x","c":1}`, `f.c: unknown field`},
 		{"no record", record + `}`, `"x"`, `f: expected a record`},
@@ -87,27 +89,26 @@ func checkOne(t *testing.T, s *Schema, value, problem string) {
 	}
 }
 
-// Kong takes a record for required that does not say otherwise, at every depth but
-// within lists, and fills it in where nobody has written it.
-func TestRecordsThatNobodyWrote(t *testing.T) {
-	const inner = `{"type":"record","fields":[{"a":{"type":"string","required":true}},{"d":{"type":"string","default":"x"}}]`
+// TestRecordsThatAreNotWritten: Kong fills in what is not said to be optional, and
+// then asks it for what it requires.
+func TestRecordsThatAreNotWritten(t *testing.T) {
+	const within = `"fields":[{"a":{"type":"string","required":true}},{"b":{"type":"string","default":"x"}}]`
 	for field, want := range map[string]string{
-		inner + `}`:                  `{"f":{"a":null,"d":"x"}}: f.a: required field missing`,
-		inner + `,"required":true}`:  `{"f":{"a":null,"d":"x"}}: f.a: required field missing`,
-		inner + `,"required":false}`: `{"f":null}: `,
-		`{"type":"record","fields":[{"in":` + inner + `}}]}`:                                            `{"f":{"in":{"a":null,"d":"x"}}}: f.in.a: required field missing`,
-		`{"type":"record","required":false,"fields":[{"in":` + inner + `}}]}`:                           `{"f":null}: `,
-		`{"type":"array","elements":{"type":"record","fields":[{"in":` + inner + `}}]},"default":[{}]}`: `{"f":[{"in":null}]}: `,
+		`{"type":"record",` + within + `}`:                                                      `f.a: required field missing`,
+		`{"type":"record","required":true,` + within + `}`:                                      `f.a: required field missing`,
+		`{"type":"record","required":false,` + within + `}`:                                     ``,
+		`{"type":"record","fields":[{"in":{"type":"record",` + within + `}}]}`:                  `f.in.a: required field missing`,
+		`{"type":"record","fields":[{"in":{"type":"record","required":false,` + within + `}}]}`: ``,
 	} {
 		s := schemaOf(t, field)
-		filled, err := json.Marshal(s.Config.fill(map[string]any{}))
-		if err != nil {
-			t.Fatal(err)
-		}
 		found, _ := s.Config.check(map[string]any{}).(map[string]any)
-		if got := string(filled) + ": " + strings.Join((&Error{Fields: found}).Lines(), "; "); got != want {
-			t.Errorf("%s:\n %s\nwant\n %s", field, got, want)
+		if got := strings.Join((&Error{Fields: found}).Lines(), "; "); got != want {
+			t.Errorf("%s: %q, want %q", field, got, want)
 		}
+	}
+	filled := schemaOf(t, `{"type":"record","fields":[{"b":{"type":"string","default":"x"}},{"none":{"type":"record","required":false,"fields":[]}}]}`).Config.fill(map[string]any{})
+	if diff := cmp.Diff(map[string]any{"f": map[string]any{"b": "x", "none": nil}}, filled); diff != "" {
+		t.Errorf("want -, filled +:\n%s", diff)
 	}
 }
 

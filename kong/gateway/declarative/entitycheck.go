@@ -114,7 +114,6 @@ func (f *Field) conditional(name string, argument json.RawMessage, record, probl
 
 // inherit gives a match its field's own type and parts.
 func (f *Field) inherit(from *Field) {
-	f.Required = f.Says != nil && *f.Says
 	if from == nil {
 		return
 	}

@@ -16,8 +16,7 @@ import (
 type Field struct {
 	Type        string  `json:"type"`
 	Description string  `json:"description"`
-	Required    bool    `json:"-"`
-	Says        *bool   `json:"required"` // what the schema says of it; see prepare and requireRecords
+	Required    *bool   `json:"required"` // see mandatory
 	Default     any     `json:"default"`
 	Elements    *Field  `json:"elements"` // of arrays and sets
 	Keys        *Field  `json:"keys"`     // of maps
@@ -143,22 +142,27 @@ func ParseSchema(text []byte) (*Schema, error) {
 	return s, errors.Join(errs...)
 }
 
-// Schema is what a plugin says of its configuration.
-type Schema struct {
-	Name   string
-	Config *Field
-}
+// mandatory reports whether the field must have a value.
+func (f *Field) mandatory() bool { return f.Required != nil && *f.Required }
 
-// requireRecords makes a record required, and those in it, unless the schema says
-// that they are not: Kong does so in entities and in plugins' configs, not in what
-// lists hold (kong/db/schema/entity.lua, make_records_required).
+// requireRecords makes a record mandatory unless it says otherwise, and those right
+// within it, as Kong does with a plugin's config, so that they are always there.
 func (f *Field) requireRecords() {
-	f.Required = f.Says == nil || *f.Says
+	if f.Required == nil {
+		f.Required = new(bool)
+		*f.Required = true
+	}
 	for _, member := range f.Fields {
 		if member.Type == "record" {
 			member.requireRecords()
 		}
 	}
+}
+
+// Schema is what a plugin says of its configuration.
+type Schema struct {
+	Name   string
+	Config *Field
 }
 
 // prepare checks the definition below path and compiles what it holds.
@@ -170,7 +174,6 @@ func (f *Field) prepare(path string, errs *[]error) {
 		fail("%q is no type; the types are %s", f.Type, strings.Join(fieldTypes, ", "))
 		return
 	}
-	f.Required = f.Required || f.Says != nil && *f.Says
 	if n := len(f.Description); n > 0 && (n < 10 || n > 500) {
 		fail("a description has 10 to 500 characters, this one %d", n)
 	}
@@ -215,7 +218,8 @@ func (f *Field) part(part *Field, path, name string, errs *[]error) {
 		*errs = append(*errs, fmt.Errorf("%s: a %s needs %s", path, f.Type, name))
 		return
 	}
-	part.Required = true
+	part.Required = new(bool)
+	*part.Required = true
 	part.prepare(path+"."+name, errs)
 }
 

@@ -1,7 +1,7 @@
 package declarative
 
-// fill returns the value with every default in it, as Kong stores it; a record that
-// is required is filled even where it is absent. The value is not changed.
+// fill returns the value with every default in it, as Kong stores it; records that
+// are mandatory are filled even where they are absent. The value is not changed.
 func (f *Field) fill(value any) any {
 	if value == nil && f.Default != nil {
 		value = f.Default
@@ -11,7 +11,7 @@ func (f *Field) fill(value any) any {
 		if record, ok := asRecord(value); ok {
 			return f.fillRecord(record)
 		}
-		if value == nil && f.Required {
+		if value == nil && f.mandatory() {
 			return f.fillRecord(nil)
 		}
 	case "array", "set":

@@ -38,7 +38,7 @@ func (f *Field) nullProblem() string {
 		return f.worded("value must not be null")
 	case f.Eq.isNot(nil):
 		return "value must be " + text(f.Eq.value)
-	case f.Required:
+	case f.mandatory():
 		return requiredMissing
 	}
 	return ""
