@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func newManaged(t *testing.T, workers int) *managed {
 	k := newKong(t, plugins.Options{})
 	o := gateway.Options{
 		Config: []byte("_format_version: '3.0'"), Proxy: "127.0.0.1:0", Admin: "127.0.0.1:0", Prefix: t.TempDir(),
-		AdminWritable: true, Workers: workers,
+		AdminWritable: true, Workers: workers, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, name := range plugins.Names() {
 		plugin, _ := plugins.ByName(name, plugins.Options{Version: "1.2.3", Routes: router.Options{Types: memoryTypes}})

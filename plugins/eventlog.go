@@ -50,7 +50,7 @@ type loggedRequest struct {
 }
 
 func startEventLog(o Options, c *eventLogConfig) (server.Instance, error) {
-	table, err := ownRoutes(c.Routes, o.Routes)
+	table, err := tableOf(c.Routes, c.Secrets, o.Routes)
 	rules, rulesErr := c.rules()
 	timeout := time.Duration(c.Timeout) * time.Millisecond
 	ack := keg.Ack(c.Ack)

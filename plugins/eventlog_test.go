@@ -16,7 +16,10 @@ import (
 
 	"github.com/kong/keg"
 	"github.com/kong/keg/hub"
+	"github.com/kong/keg/kong/gateway"
+	"github.com/kong/keg/kong/server"
 	"github.com/kong/keg/plugins"
+	"github.com/kong/keg/router"
 )
 
 func TestLogEvents(t *testing.T) {
@@ -211,11 +214,12 @@ func TestLogEventsInACircle(t *testing.T) {
 func TestEventLogConfigsThatCannotBe(t *testing.T) {
 	k := newKong(t, plugins.Options{})
 	for config, wants := range map[string][]string{
-		`{"ack":"delivered"}`: {"config.ack: ", "none of stored, none"},
-		`{"ack":"stored"}`:    {"config.ack: stored needs persistence", "or use none"},
-		`{"sampling":1.5}`:    {"config.sampling: must be between 0 and 1"},
-		`{"sampling":"all"}`:  {"sampling must be a number"},
-		`{"node":"a b"}`:      {"config.node: "},
+		`{"ack":"delivered"}`:     {"config.ack: ", "none of stored, none"},
+		`{"ack":"stored"}`:        {"config.ack: stored needs persistence", "or use none"},
+		`{"sampling":1.5}`:        {"config.sampling: must be between 0 and 1"},
+		`{"sampling":"all"}`:      {"sampling must be a number"},
+		`{"node":"a b"}`:          {"config.node: "},
+		`{"secrets":{"a b":"x"}}`: {"config.secrets: the name"},
 		`{"routes":[{"name":"r"}],"event_type":"a\nb","redact":["a..b"],"custom_fields":{"":"x"},"ack":"delivered"}`: {
 			"config.routes[0].match", "config.event_type: has the control character", "config.redact[1]: ", "config.custom_fields: ", "config.ack: "},
 	} {
@@ -235,6 +239,52 @@ func TestEventLogConfigsThatCannotBe(t *testing.T) {
 	for _, config := range []string{``, `{}`, `{"routes":null,"ack":null,"custom_fields":null,"redact":{},"sampling":1,"node":null,"__seq__":1}`, `{"custom_fields":[],"redact":[],"routes":{}}`} {
 		if _, ok := k.startOf(t, "event-log", config); !ok {
 			t.Errorf("%s was not started: %s", config, k.log)
+		}
+	}
+}
+
+func TestEventLogRoutesFindTheirSecrets(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	id, ok := k.startOf(t, "event-log", withSecret("a", plantedHMAC))
+	if !ok {
+		t.Fatal(k.log)
+	}
+	k.logs(t, id, entry("1"))
+	until(t, "the event", func() bool { return len(k.sinks.got("a")) == 1 })
+	if got := k.sinks.passwords("a"); len(got) != 1 || got[0] != plantedHMAC {
+		t.Errorf("%v", got)
+	}
+}
+
+// What Kong can tell by the schema alone, it tells whoever writes the config.
+func TestEventLogConfigsThatKongRefuses(t *testing.T) {
+	p, _ := plugins.ByName("event-log", plugins.Options{Version: "1", Routes: router.Options{Types: memoryTypes}})
+	dump, err := server.Dump(p, "/run/keg.socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for config, want := range map[string]string{
+		`{}`: "",
+		`{"routes":null,"ack":"stored","sampling":0.25,"node":"edge-1.eu","custom_fields":{"a.b":"c"},"redact":["a.*"],"redact_credentials":false}`: "",
+		`{"sampling":1.5}`:                     "between 0 and 1",
+		`{"ack":"delivered"}`:                  "expected one of: stored, none",
+		`{"node":"a/b"}`:                       "node",
+		`{"custom_fields":{"a":1}}`:            "expected a string",
+		`{"custom_fields_by_lua":{"a":"b"}}`:   `custom_fields_by_lua="is Lua`,
+		`{"redact":"request.headers.cookie"}`:  "redact",
+		`{"max_event_bytes":10}`:               "between 1024",
+		`{"routes":[{"name":"r","match":{}}]}`: "destinations",
+	} {
+		_, err := gateway.New(gateway.Options{
+			Config: []byte(`{"_format_version":"3.0","plugins":[{"name":"event-log","config":` + config + `}]}`),
+			Proxy:  "off", Admin: "off", Prefix: t.TempDir(),
+			PluginServers: []gateway.PluginServer{{Name: "event-log", Socket: "/run/keg.socket", Dump: dump}},
+		})
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", config, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", config, err, want)
 		}
 	}
 }

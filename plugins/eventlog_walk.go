@@ -114,8 +114,8 @@ func (r *entryReader) object(at place, redact redactions, add *additions, depth 
 
 // value copies the value that comes next, or what stands for it.
 func (r *entryReader) value(at place, a attribute, redact redactions, add *additions, depth int) error {
-	kind := r.in.PeekKind()
-	if add != nil && (add.value != nil || kind != '{') {
+	kind, taken := r.in.PeekKind(), redact.here()
+	if add != nil && (add.value != nil || kind != '{' || taken) {
 		value, err := r.in.ReadValue()
 		if err == nil {
 			r.note(a, value)
@@ -123,7 +123,6 @@ func (r *entryReader) value(at place, a attribute, redact redactions, add *addit
 		}
 		return err
 	}
-	taken := redact.here()
 	switch {
 	case kind == '{' && !taken:
 		return r.object(at, redact, add, depth)

@@ -52,7 +52,7 @@ type eventRouterInstance struct {
 }
 
 func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) {
-	table, err := c.table(o.Routes)
+	table, err := tableOf(c.Routes, c.Secrets, o.Routes)
 	verifier, unverified := c.Verify.verifier()
 	timeout := time.Duration(c.Timeout) * time.Millisecond
 	port := hub.PortOptions{

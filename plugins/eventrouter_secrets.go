@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,14 +15,14 @@ import (
 // secretName is what ${NAME} can name.
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// table compiles the routes, in which ${NAME} finds the secrets first; nil where
-// the config has none.
-func (c *eventRouterConfig) table(o router.Options) (*router.Table, error) {
-	o.Secrets = c.Secrets
+// tableOf compiles the routes of a config, in which ${NAME} finds its secrets
+// first; nil where it has none.
+func tableOf(routes json.RawMessage, secrets map[string]keg.Secret, o router.Options) (*router.Table, error) {
+	o.Secrets = secrets
 	if o.Secrets == nil { // not nil, so that an error names them
 		o.Secrets = map[string]keg.Secret{}
 	}
-	return ownRoutes(c.Routes, o)
+	return ownRoutes(routes, o)
 }
 
 // secretProblems reports secrets that no ${NAME} finds, and those that are none.

@@ -119,7 +119,7 @@ func (p *kafkaProducer) publish(ctx context.Context, events []*keg.Event) {
 		for i, r := range p.port.Publish(ctx, events...) {
 			busy, isBusy := errors.AsType[*keg.BusyError](r.Err)
 			away := isBusy || keg.IsUnreachable(r.Err)
-			p.gate.heard(r.Err == nil, away, time.Now())
+			p.gate.heard(r.Err == nil, away && len(r.Deliveries) > 0, time.Now()) // without, it is the node that is busy
 			switch {
 			case r.Err == nil:
 			case !away || ctx.Err() != nil:

@@ -169,7 +169,11 @@ func (u *kafkaUpstreamInstance) topicsOf(r *kafkaRequest) ([]string, error) {
 // send hands the events over and waits as long as the config says.
 func (u *kafkaUpstreamInstance) send(ctx context.Context, events []*keg.Event) error {
 	if u.queue != nil {
-		return u.put(events...)
+		err := u.put(events...)
+		if err != nil { // the hub counts what it is given
+			u.rejected(kafkaUpstreamName, err)
+		}
+		return err
 	}
 	var errs []error
 	for _, r := range u.port.Publish(ctx, events...) {

@@ -37,6 +37,8 @@ type field struct {
 	Between           []float64 `json:"between"`
 	Required          bool
 	Match             string
+	Referenceable     bool
+	Encrypted         bool
 	Elements, Values  *field
 	JSONSchema        struct{ Inline map[string]any } `json:"json_schema"`
 }
@@ -135,6 +137,7 @@ func TestEventLogSchema(t *testing.T) {
 		"redact":             {Type: "array", Elements: text},
 		"redact_credentials": {Type: "boolean", Default: true},
 		"max_event_bytes":    {Type: "integer", Between: []float64{1024, 67108864}},
+		"secrets":            {Type: "map", Values: &field{Type: "string", Referenceable: true, Encrypted: true}},
 	} {
 		got := fields[name]
 		got.Description = ""
@@ -142,7 +145,7 @@ func TestEventLogSchema(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	if len(fields) != 10 {
+	if len(fields) != 12 {
 		t.Errorf("%d fields", len(fields))
 	}
 }

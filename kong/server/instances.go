@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type instance struct {
 	handlers map[Phase]handler
 	uses     atomic.Int32
 	lastUse  atomic.Int64 // Unix nanoseconds, by now
+	leaving  bool         // Kong has closed it; the table's mu
 }
 
 // instances is the table of what is running, by id.
@@ -29,13 +31,20 @@ type instances struct {
 	mu   sync.RWMutex
 	byID map[int32]*instance
 	next int32
+	// leaving are those that Kong has closed, the first one first.
+	leaving []*instance
+	linger  time.Duration
 }
+
+// maxLeaving bounds those that Kong has closed and that are kept for events which
+// may still be on their way.
+const maxLeaving = 1000
 
 // newInstances begins the ids at a random place: Kong's workers may still know
 // those of the process before this one, and such an id must be unknown here
 // rather than name another configuration.
-func newInstances(log *slog.Logger) *instances {
-	return &instances{log: log, byID: make(map[int32]*instance), next: 1 + rand.Int32N(1<<30)}
+func newInstances(log *slog.Logger, linger time.Duration) *instances {
+	return &instances{log: log, linger: linger, byID: make(map[int32]*instance), next: 1 + rand.Int32N(1<<30)}
 }
 
 var errNoIDs = errors.New("every instance id has been used; restart the plugin server")
@@ -77,17 +86,47 @@ func (t *instances) drop(in *instance) {
 	}
 }
 
-// remove takes an instance out of the table, and reports whether it was there.
-// Its events go on.
-func (t *instances) remove(id int32) (*instance, bool) {
+// leave takes an instance out of the table that Kong has closed, and reports
+// whether it was there. It does so after a while: Kong says on another connection
+// that an instance is closed than on the one that an event came by before, and
+// which of the two is read first is chance. An event that found no instance would
+// make Kong forget all of the plugin's, in all workers, and leave them behind.
+func (t *instances) leave(id int32) (*instance, bool) {
 	t.mu.Lock()
-	in, ok := t.byID[id]
-	delete(t.byID, id)
+	in := t.byID[id]
+	if in == nil || in.leaving {
+		t.mu.Unlock()
+		return nil, false
+	}
+	in.leaving = true
+	t.leaving = append(t.leaving, in)
+	var first *instance
+	if len(t.leaving) > maxLeaving {
+		first = t.leaving[0]
+	}
 	t.mu.Unlock()
-	if ok {
+	if first != nil {
+		t.remove(first)
+	}
+	time.AfterFunc(t.linger, func() { t.remove(in) })
+	return in, true
+}
+
+// remove takes an instance out of the table, if it is there still. Its events go
+// on.
+func (t *instances) remove(in *instance) {
+	t.mu.Lock()
+	there := t.byID[in.id] == in
+	if there {
+		delete(t.byID, in.id)
+	}
+	if i := slices.Index(t.leaving, in); i >= 0 {
+		t.leaving = slices.Delete(t.leaving, i, i+1)
+	}
+	t.mu.Unlock()
+	if there {
 		t.drop(in)
 	}
-	return in, ok
 }
 
 // removeIdle removes those whose last event ended before a time. A worker that
@@ -112,7 +151,7 @@ func (t *instances) removeIdle(before time.Time) int {
 func (t *instances) removeAll() {
 	t.mu.Lock()
 	all := t.byID
-	t.byID = make(map[int32]*instance)
+	t.byID, t.leaving = make(map[int32]*instance), nil
 	t.mu.Unlock()
 	for _, in := range all {
 		t.drop(in)

@@ -46,7 +46,7 @@ func (c *conn) manage(command command) bool {
 		answer.Return = status(in)
 		s.instances.drop(in)
 	case closeInstance:
-		in, ok := s.instances.remove(command.instance)
+		in, ok := s.instances.leave(command.instance)
 		if !ok {
 			return false
 		}

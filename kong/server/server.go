@@ -40,6 +40,9 @@ type Options struct {
 	// behind, so a shorter time saves memory; an instance that was dropped too
 	// early makes Kong start all of that plugin's again at its next event.
 	IdleInstance time.Duration
+	// ClosedInstance is how long an instance that Kong has closed still takes
+	// events that were on their way; 2 s by default.
+	ClosedInstance time.Duration
 	// Drain is how long events may take to end once the server has to stop, 10 s
 	// by default. Then their contexts end, and soon after their connections.
 	Drain time.Duration
@@ -54,6 +57,7 @@ func (o *Options) setDefaults() {
 	orElse(&o.PeerTimeout, 3*time.Minute)
 	orElse(&o.EventTimeout, 50*time.Second)
 	orElse(&o.IdleInstance, 10*time.Minute)
+	orElse(&o.ClosedInstance, 2*time.Second)
 	orElse(&o.Drain, 10*time.Second)
 	if o.MaxFrame <= 0 {
 		o.MaxFrame = 64 << 20
@@ -106,7 +110,7 @@ func New(o Options) (*Server, error) {
 	}
 	return &Server{
 		options: o, log: o.Log, made: time.Now(),
-		instances: newInstances(o.Log),
+		instances: newInstances(o.Log, o.ClosedInstance),
 		failures:  newFailures(sayAgain),
 		conns:     make(map[*conn]struct{}),
 	}, nil

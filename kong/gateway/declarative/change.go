@@ -142,11 +142,11 @@ func (l *Loader) valid(c *Config, k *Kind, record map[string]any) (map[string]an
 			filled[link.Field] = map[string]any{"id": id}
 		}
 	}
-	if len(unresolved) > 0 {
-		return nil, unresolvedLinks(unresolved)
-	}
 	if len(problems) > 0 {
 		return nil, schemaViolation(problems)
+	}
+	if len(unresolved) > 0 {
+		return nil, unresolvedLinks(unresolved)
 	}
 	return filled, nil
 }

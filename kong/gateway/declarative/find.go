@@ -72,6 +72,9 @@ func (c *Config) resolve(link Link, value any) (id string, problem any, wrong bo
 		if v == "" {
 			continue
 		}
+		if problem := to.schema.member(field).check(v); problem != nil {
+			return "", map[string]any{field: problem}, false
+		}
 		for _, e := range c.Entities(to) {
 			if e.Fields[field] == v {
 				return e.ID, nil, false
