@@ -93,7 +93,7 @@ func TestAMessageThatWaitsItsTurnInVainWasNotWritten(t *testing.T) {
 	times.write, times.ack = time.Second, 20*time.Second
 	sink := mqttSinkTo(t, address, times)
 	large := webhook("1")
-	large.Data = []byte(`"` + strings.Repeat("x", 32<<20) + `"`)
+	large.Data = []byte(`"` + strings.Repeat("x", 12<<20) + `"`)
 	ctx, cancel := context.WithCancel(context.Background())
 	var sends sync.WaitGroup
 	for range 2 { // one is being written by paho, one is handed to it

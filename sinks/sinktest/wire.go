@@ -47,15 +47,16 @@ func (w *Wire) Hang() { w.change(hanging) }
 // Mend lets new connections through. Those that were hanging break.
 func (w *Wire) Mend() { w.change(whole) }
 
+// change breaks every connection before it returns, also those that a second
+// caller has begun to break: a server closes the listener it was given, too.
 func (w *Wire) change(to state) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.state = to
-	broken := w.conns
-	w.conns = make(map[net.Conn]struct{})
-	w.mu.Unlock()
-	for c := range broken {
+	for c := range w.conns {
 		_ = c.Close()
 	}
+	clear(w.conns)
 }
 
 // Accept returns the next connection that gets through to the server.
