@@ -3,7 +3,7 @@ SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEPGUARD := github.com/OpenPeeDeeP/depguard/v2/cmd/depguard@v2.3.0
 
-.PHONY: help build test test-real race lint bench fuzz crash soak clean
+.PHONY: help build test test-real race lint bench fuzz crash soak soak-file soak-postgres clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ race: ## the same under the race detector
 	go test -race -timeout 20m ./...
 
 test-real: ## the tests that need a real Kafka broker, Mosquitto and PostgreSQL, which are started and stopped here
-	test/services/run -- bash -c 'test/real -race -timeout 20m -- ./sinks ./sources ./outbox/postgres && test/real -timeout 20m -- ./cmd/keg'
+	test/services/run -- bash -c 'test/real -race -timeout 20m -- ./outbox/postgres & test/real -race -timeout 20m -- ./sinks ./sources && wait $$! && test/real -timeout 20m -- ./cmd/keg'
 
 lint: ## gofmt, go vet, staticcheck, the import rule of DESIGN.md, and shellcheck where it is installed
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
@@ -40,11 +40,13 @@ fuzz: ## each fuzz test for a while
 	test/fuzz
 
 crash: ## kill keg a hundred times under load, on each store, and look for what was lost (SEED=n)
-	$(MAKE) soak KILLS=100
+	$(MAKE) -j2 --output-sync=target KILLS=100 soak-file soak-postgres
 
 KILLS ?= 3000
-soak: ## kill keg again and again under load, on each store (KILLS=3000, about an hour and a quarter a store; SEED=n)
+soak: soak-file soak-postgres ## kill keg again and again under load, on each store (KILLS=3000, about an hour and a quarter a store; SEED=n)
+soak-file:
 	go run ./test/crash -kills $(KILLS) -seed $(or $(SEED),0) -persistence file
+soak-postgres:
 	KEG_TEST_ONLY=postgres test/services/run -- go run ./test/crash -kills $(KILLS) -seed $(or $(SEED),0) -persistence '$$KEG_TEST_POSTGRES'
 
 clean: ## remove what was built
