@@ -101,3 +101,21 @@ func BenchmarkPluginThatAnswers(b *testing.B) {
 	stop()
 	<-ended
 }
+
+// A body that nobody reads must not cost the next request on its connection.
+func TestAConnectionOutlivesBodiesThatNobodyReads(t *testing.T) {
+	g := start(t, Options{Config: upstreamConfig("http://127.0.0.1:1")})
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for i := range 2000 {
+		response, err := client.Post("http://"+g.proxy+"/nowhere", "text/plain", strings.NewReader("nobody reads this"))
+		if err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		if response.StatusCode != http.StatusNotFound {
+			t.Fatalf("request %d: %s", i, response.Status)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -32,8 +33,24 @@ func (g *Gateway) proxyHandler() http.Handler {
 		e.run()
 		e.send()
 		e.log()
+		e.linger(control)
 	})
 }
+
+// linger takes in what is left of a body that nobody wanted. If net/http did it,
+// it would begin to watch the connection as it reads the next request from it, and
+// panic: it takes no care of that after an answer in full duplex.
+func (e *exchange) linger(control *http.ResponseController) {
+	if e.body.read || e.in.Header.Get("Expect") != "" { // whose sender waits for a word that does not come
+		return
+	}
+	_ = control.Flush()
+	_ = control.SetReadDeadline(time.Now().Add(min(lingering, e.g.o.ClientTimeout)))
+	_, _ = io.CopyN(io.Discard, e.in.Body, maxLinger)
+}
+
+// maxLinger is more than net/http takes in before it gives a connection up.
+const maxLinger = 256<<10 + 1
 
 // run makes the answer.
 func (e *exchange) run() {
