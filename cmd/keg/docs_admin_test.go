@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,16 +36,7 @@ func docsAdmin(t *testing.T) (address string) {
 		Prefix: t.TempDir(), PluginServers: servers, Log: slog.New(slog.DiscardHandler),
 	})
 	do(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- g.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	select {
-	case <-g.Ready():
-	case err := <-ended:
-		ended <- err
-		t.Fatal(err)
-	}
+	runGateway(t, g)
 	return g.AdminAddrs()[0].String()
 }
 

@@ -31,16 +31,7 @@ func startGateway(t *testing.T, socket, pluginConfig string) (url string) {
 			QueryCmd: []string{"env", beKeg + "=1", os.Args[0], "plugin", "dump", "event-router", "--socket", socket}}},
 	})
 	do(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- g.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	select {
-	case <-g.Ready():
-	case err := <-ended:
-		ended <- err
-		t.Fatal(err)
-	}
+	runGateway(t, g)
 	return "http://" + g.ProxyAddrs()[0].String() + "/"
 }
 
@@ -141,5 +132,20 @@ func (c *cutting) answers(kong, keg net.Conn) {
 		if _, err := kong.Write(buffer[:n]); err != nil {
 			return
 		}
+	}
+}
+
+// runGateway runs a stand-in until the test ends, and returns when it listens.
+func runGateway(t *testing.T, g *gateway.Gateway) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	select {
+	case <-g.Ready():
+	case err := <-ended:
+		ended <- err
+		t.Fatal(err)
 	}
 }
