@@ -32,9 +32,9 @@ func (p *Port) buries(out outcome) bool {
 // own error and of no other.
 func (p *Port) bury(ctx context.Context, e *keg.Event, o *outlet, out outcome) bool {
 	if p.ack == keg.AckNone { // nobody waits, and the delivery may have used up all its time
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(p.background, p.timeout)
-		defer cancel()
+		limit := endingAt(p.background, time.Now().Add(p.timeout))
+		defer limit.end()
+		ctx = limit
 	}
 	h, letter := p.hub, out.letter(e, o)
 	dead := withStory(letter)

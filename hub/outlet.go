@@ -85,10 +85,11 @@ func (o *outlet) Attempt(ctx context.Context, e *keg.Event) error {
 
 func (o *outlet) send(ctx context.Context, e *keg.Event) (err error) {
 	if limit := o.destination.Timeout; limit > 0 {
-		if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > limit {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, limit)
-			defer cancel()
+		end := time.Now().Add(limit)
+		if earlier, ok := ctx.Deadline(); !ok || end.Before(earlier) {
+			bounded := endingAt(ctx, end)
+			defer bounded.end()
+			ctx = bounded
 		}
 	}
 	defer func() {

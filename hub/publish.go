@@ -24,10 +24,11 @@ const batchWidth = 64
 // ordered routes, and have none on others.
 func (p *Port) Publish(ctx context.Context, events ...*keg.Event) keg.Receipts {
 	receipts := make(keg.Receipts, len(events))
+	start := time.Now()
 	if p.ack != keg.AckNone {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.timeout)
-		defer cancel()
+		limit := endingAt(ctx, start.Add(p.timeout))
+		defer limit.end()
+		ctx = limit
 	}
 	w := p.enter()
 	if w == nil {
@@ -37,23 +38,23 @@ func (p *Port) Publish(ctx context.Context, events ...*keg.Event) keg.Receipts {
 	defer p.leave(w)
 	switch {
 	case p.ack == keg.AckStored:
-		p.store(ctx, w, events, receipts)
+		p.store(ctx, w, events, receipts, start)
 	case len(events) == 1:
-		p.begin(w, events[0], &receipts[0]).finish(ctx)
+		p.begin(w, events[0], &receipts[0], start).finish(ctx)
 	case w.ordered:
-		p.publishInOrder(ctx, w, events, receipts)
+		p.publishInOrder(ctx, w, events, receipts, start)
 	default:
-		atOnce(len(events), func(i int) { p.begin(w, events[i], &receipts[i]).finish(ctx) })
+		atOnce(len(events), func(i int) { p.begin(w, events[i], &receipts[i], start).finish(ctx) })
 	}
 	return receipts
 }
 
 // publishInOrder takes the events' turns in their order, before the first waits
 // for its own.
-func (p *Port) publishInOrder(ctx context.Context, w *wiring, events []*keg.Event, receipts keg.Receipts) {
+func (p *Port) publishInOrder(ctx context.Context, w *wiring, events []*keg.Event, receipts keg.Receipts, start time.Time) {
 	passages := make([]passage, len(events))
 	for i, e := range events {
-		passages[i] = p.begin(w, e, &receipts[i])
+		passages[i] = p.begin(w, e, &receipts[i], start)
 	}
 	atOnce(len(events), func(i int) { passages[i].finish(ctx) })
 }
@@ -93,8 +94,8 @@ type passage struct {
 }
 
 // begin routes one event, and takes its turns. It blocks for nothing.
-func (p *Port) begin(w *wiring, e *keg.Event, r *keg.Receipt) passage {
-	x := passage{port: p, wiring: w, receipt: r, start: time.Now()}
+func (p *Port) begin(w *wiring, e *keg.Event, r *keg.Receipt, start time.Time) passage {
+	x := passage{port: p, wiring: w, receipt: r, start: start}
 	p.hub.stats.events.Add(1)
 	r.ID, r.Ack = e.ID, p.ack
 	x.event, x.legs = p.admit(w, e, r)
@@ -168,8 +169,8 @@ func (p *Port) route(w *wiring, e *keg.Event, r *keg.Receipt) (stripped *keg.Eve
 func (x passage) deliverDetached() {
 	p, r := x.port, x.receipt
 	defer p.leave(x.wiring)
-	ctx, cancel := context.WithTimeout(p.background, p.timeout)
-	defer cancel()
+	ctx := endingAt(p.background, time.Now().Add(p.timeout))
+	defer ctx.end()
 	r.Deliveries = p.deliver(ctx, x.event, x.legs, x.turns)
 	for _, d := range r.Deliveries {
 		if d.Err != nil && !d.DeadLettered {

@@ -16,8 +16,7 @@ func (h *Hub) Keeps() bool { return h.store != nil }
 // store keeps the events of one call, all of those that can be or none, and
 // fills in their receipts. What there is room for in memory is under way when it
 // returns.
-func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receipts keg.Receipts) {
-	start := time.Now()
+func (p *Port) store(ctx context.Context, w *wiring, events []*keg.Event, receipts keg.Receipts, start time.Time) {
 	h := p.hub
 	entries := make([]*outbox.Entry, 0, len(events))
 	of := make([]int, 0, len(events)) // which event an entry is
