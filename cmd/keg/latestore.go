@@ -63,6 +63,11 @@ func (l *lateStore) now() (outbox.Store, error) {
 func (l *lateStore) await(ctx context.Context) (outbox.Store, error) {
 	select {
 	case <-l.settled:
+		return l.now()
+	default: // only now is ctx asked for a channel
+	}
+	select {
+	case <-l.settled:
 	case <-ctx.Done():
 	}
 	return l.now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kong/keg/outbox"
 )
@@ -54,20 +55,36 @@ func (s *Store) Put(ctx context.Context, entries ...*outbox.Entry) error {
 	if !s.inbox.add(r) {
 		return errClosed
 	}
-	var err error
-	select {
-	case err = <-r.done:
-	case <-ctx.Done():
-		if r.state.CompareAndSwap(0, left) {
-			return ctx.Err()
-		}
-		err = <-r.done // the answer was first
+	answered, err := s.await(ctx, r)
+	if !answered {
+		return err
 	}
 	if err == nil {
 		r.answer()
 	}
 	r.release()
 	return err
+}
+
+// await waits for the answer to a request, or until ctx ends, which it looks at
+// when the answer has kept it waiting for a while.
+func (s *Store) await(ctx context.Context, r *request) (answered bool, err error) {
+	if at, ok := ctx.Deadline(); !ok || time.Until(at) > 2*aWhile {
+		select {
+		case err := <-r.done:
+			return true, err
+		case <-s.patience.ends():
+		}
+	}
+	select {
+	case err := <-r.done:
+		return true, err
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(0, left) {
+			return false, ctx.Err()
+		}
+		return true, <-r.done // the answer was first
+	}
 }
 
 // fill encodes the entries on their writer's goroutine.

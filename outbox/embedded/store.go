@@ -23,6 +23,7 @@ type Store struct {
 	lock io.Closer
 
 	inbox    inbox
+	patience patience
 	broken   chan *engine
 	changed  chan struct{}
 	stop     chan struct{}
