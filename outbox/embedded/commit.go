@@ -109,13 +109,7 @@ func (s *Store) acknowledge(g *group) {
 	if g.err != nil {
 		s.failed(g)
 	}
-	known, now := s.known(), time.Now().UnixNano()
-	for _, q := range s.queues {
-		if q.waits(known, now) {
-			s.signal()
-			break
-		}
-	}
+	s.tell()
 	s.mu.Unlock()
 	if g.err == nil {
 		_ = g.batch.Close()

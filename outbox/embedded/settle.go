@@ -65,10 +65,14 @@ func (s *Store) Settle(ctx context.Context, settlements ...*outbox.Settlement) e
 	}
 	w.tally.take()
 	_ = batch.Close()
-	for _, one := range valid {
-		s.free(&one)
+	more := false
+	for i := range valid {
+		more = s.free(&valid[i]) || more
 	}
-	s.signal()
+	if more {
+		s.signal()
+	}
+	s.tell()
 	return nil
 }
 
@@ -229,12 +233,13 @@ func (w *settler) unshare(r *record) error {
 
 func (w *settler) finish() error { return w.tally.write(w.batch) }
 
-// free ends a hold in memory, when the batch is written.
-func (s *Store) free(p *settling) {
+// free ends a hold in memory, when the batch is written, and reports whether there
+// may be more to claim for it.
+func (s *Store) free(p *settling) bool {
 	h, q := p.h, p.h.q
 	if p.Outcome == outbox.Return && !p.timed && !h.lost {
 		s.release(h)
-		return
+		return true
 	}
 	delete(s.held, h.seq)
 	keyed := h.record.flags&flagKeyed != 0
@@ -245,18 +250,18 @@ func (s *Store) free(p *settling) {
 		if keyed {
 			delete(q.busy, h.key)
 		}
-		return
+		return true
 	}
 	if !keyed {
-		return
+		return false
 	}
 	l := q.busy[h.key]
 	if l == nil || l.head != h.seq {
-		return
+		return false
 	}
 	if !l.behind {
 		delete(q.busy, h.key)
-		return
+		return false
 	}
 	next, err := s.engine.head(q.id, h.key, h.seq+1)
 	if err != nil {
@@ -265,8 +270,9 @@ func (s *Store) free(p *settling) {
 	}
 	if next == 0 || next >= q.next { // the position will come to it
 		delete(q.busy, h.key)
-		return
+		return true
 	}
 	l.head = next
 	q.offer(next)
+	return true
 }

@@ -45,6 +45,7 @@ type Store struct {
 	seq       uint64   // the last that was given
 	reserved  uint64   // the last that may be given without a word on disk
 	flying    *group   // that is written and not yet synced
+	fresh     bool     // something was stored, unheld, that Changed has not told of
 	undo      []*group // that failed, and may be on disk all the same
 	held      map[uint64]*held
 	dead      map[keg.Reason]int64
@@ -112,6 +113,15 @@ func (s *Store) signal() {
 	select {
 	case s.changed <- struct{}{}:
 	default:
+	}
+}
+
+// tell signals that something fresh can be claimed: not before the group that is
+// in the air is safe. s.mu is held.
+func (s *Store) tell() {
+	if s.fresh && s.flying == nil {
+		s.fresh = false
+		s.signal()
 	}
 }
 

@@ -120,7 +120,7 @@ func (w *writer) owed(r *request, e *outbox.Entry, o *outbox.Owed, event []byte,
 	}
 	w.tally.of(q).waiting++
 	if !hold {
-		q.unheld = seq
+		q.unheld, s.fresh = seq, true
 		return nil, nil
 	}
 	q.next = seq + 1
