@@ -100,19 +100,29 @@ func appendEntries(entries []*outbox.Entry, e *keg.Event, legs []leg, dedupe tim
 
 // put stores entries and hands on what they owe. Its error is the sender's.
 func (h *Hub) put(ctx context.Context, entries []*outbox.Entry) error {
+	var few [4]outbox.Room
+	rooms := few[:0]
 	for _, entry := range entries {
 		for _, o := range entry.Owed {
-			o.Hold = o.Dead == nil && h.dispatcher.Reserve(o.Queue, entry.Event)
+			if o.Dead != nil {
+				continue
+			}
+			room, ok := h.dispatcher.Reserve(o.Queue, entry.Event)
+			if o.Hold = ok; ok {
+				rooms = append(rooms, room)
+			}
 		}
 	}
 	err := h.store.Put(ctx, entries...)
 	for _, entry := range entries {
 		for _, o := range entry.Owed {
 			switch {
-			case o.Held != nil:
-				h.dispatcher.Hand(o.Held)
+			case o.Hold && o.Held != nil:
+				rooms[0].Hand(o.Held)
+				rooms = rooms[1:]
 			case o.Hold:
-				h.dispatcher.Free(o.Queue, entry.Event)
+				rooms[0].Free()
+				rooms = rooms[1:]
 			case o.Dead != nil && err == nil && !entry.Duplicate:
 				h.died(o.Dead.Reason)
 			}

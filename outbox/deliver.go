@@ -18,17 +18,17 @@ func (d *Dispatcher) deliver(l *lane, x *Delivery) (heard bool) {
 	out, standing := d.outlets.Outlet(l.queue)
 	switch standing {
 	case Unseen:
-		d.settler.add("", &Settlement{Delivery: x, Outcome: Return})
+		l.giveBack(x)
 		return false
 	case Gone:
-		d.die(x, nil, keg.ReasonNoDestination, errGone)
+		d.die(l, x, nil, keg.ReasonNoDestination, errGone)
 		return false
 	}
 	defer out.Leave()
 	l.widen(out.Width())
 	retry := out.Retry()
 	if retry.MaxAge > 0 && time.Since(x.Accepted) > retry.MaxAge {
-		d.die(x, out, keg.ReasonExpired, fmt.Errorf("not delivered within max_age, %v%s", retry.MaxAge, lastWord(x)))
+		d.die(l, x, out, keg.ReasonExpired, fmt.Errorf("not delivered within max_age, %v%s", retry.MaxAge, lastWord(x)))
 		return false
 	}
 	if wait := l.askedToWait(); wait > 0 {
@@ -50,7 +50,7 @@ func (d *Dispatcher) deliver(l *lane, x *Delivery) (heard bool) {
 		d.observer.Attempted(l.queue, out.Label(), x.Event, took, err)
 	}
 	if err == nil {
-		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Done})
+		l.settle(out.Label(), &Settlement{Delivery: x, Outcome: Done})
 	} else {
 		d.failed(l, x, out, began, err, away)
 	}
@@ -72,12 +72,12 @@ func (d *Dispatcher) failed(l *lane, x *Delivery, out Outlet, began time.Time, e
 	switch {
 	case out.IsFault(err):
 		x.Attempts++
-		d.die(x, out, keg.ReasonInternal, err)
+		d.die(l, x, out, keg.ReasonInternal, err)
 	case keg.IsPermanent(err):
 		x.Attempts++
-		d.die(x, out, keg.ReasonOf(err), err)
+		d.die(l, x, out, keg.ReasonOf(err), err)
 	case d.attempts.Err() != nil: // KEG is stopping, and the attempt was cut short
-		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Return})
+		l.settle(out.Label(), &Settlement{Delivery: x, Outcome: Return})
 	// An outage is not the event's fault: no attempt is spent. Once the breaker
 	// knows of it, what waits does so in memory; it goes last, so that another is
 	// the next probe.
@@ -87,24 +87,24 @@ func (d *Dispatcher) failed(l *lane, x *Delivery, out Outlet, began time.Time, e
 		// Others may well reach their part of the destination (another partition,
 		// another address) all the while: it waits as long again as it has waited.
 		wait := attempt.Wait(retry, 1, nil) + min(began.Sub(x.First), unreachableMost)
-		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Again, At: time.Now().Add(wait)})
+		l.settle(out.Label(), &Settlement{Delivery: x, Outcome: Again, At: time.Now().Add(wait)})
 	default:
 		x.Attempts++
 		if x.Attempts >= retry.MaxAttempts {
-			d.die(x, out, keg.ReasonExhausted, err)
+			d.die(l, x, out, keg.ReasonExhausted, err)
 			return
 		}
 		if asked, ok := keg.RetryDelay(err); ok && asked > 0 {
 			l.leaveAlone(min(asked, attempt.MaxRetryAfter))
 		}
 		at := time.Now().Add(attempt.Wait(retry, x.Attempts, err))
-		d.settler.add(out.Label(), &Settlement{Delivery: x, Outcome: Again, At: at})
+		l.settle(out.Label(), &Settlement{Delivery: x, Outcome: Again, At: at})
 	}
 }
 
 // die makes a dead letter of x. One that was owed to a dead-letter destination
 // leaves no other: the first is in the store still.
-func (d *Dispatcher) die(x *Delivery, out Outlet, reason keg.Reason, err error) {
+func (d *Dispatcher) die(l *lane, x *Delivery, out Outlet, reason keg.Reason, err error) {
 	x.LastError = OneLine(err.Error())
 	label := ""
 	if out != nil {
@@ -113,7 +113,7 @@ func (d *Dispatcher) die(x *Delivery, out Outlet, reason keg.Reason, err error) 
 	if x.Queue.DeadLetter {
 		d.log.Error("a dead letter was not taken by its destination; it stays in the store", "id", x.Event.ID, "route", x.Queue.Route,
 			"dead_letter", x.Queue.Destination, "reason", reason, "error", x.LastError)
-		d.settler.enqueue(settling{Settlement: &Settlement{Delivery: x, Outcome: Done}, label: label, refused: reason})
+		d.settler.enqueue(settling{Settlement: &Settlement{Delivery: x, Outcome: Done}, lane: l, label: label, refused: reason})
 		return
 	}
 	s := &Settlement{Delivery: x, Outcome: Dead, Reason: reason}
@@ -125,7 +125,7 @@ func (d *Dispatcher) die(x *Delivery, out Outlet, reason keg.Reason, err error) 
 	}
 	d.log.Warn("a delivery was given up, and is a dead letter now", "id", x.Event.ID, "route", x.Queue.Route,
 		"destination", x.Queue.Destination, "reason", reason, "attempts", x.Attempts, "error", x.LastError)
-	d.settler.add(label, s)
+	l.settle(label, s)
 }
 
 func lastWord(x *Delivery) string {

@@ -84,9 +84,16 @@ func (d *Dispatcher) Start() {
 	go d.feed(ctx)
 }
 
+// Room is what one delivery takes of a dispatcher's memory: [Dispatcher.Reserve]
+// gives it, and Hand or Free, one of them, once, ends the use of it.
+type Room struct {
+	lane   *lane
+	weight int64
+}
+
 // Reserve takes room in memory for a delivery of e to q, and reports whether
-// there was any. It is followed by [Dispatcher.Hand] or [Dispatcher.Free].
-func (d *Dispatcher) Reserve(q Queue, e *keg.Event) bool {
+// there was any.
+func (d *Dispatcher) Reserve(q Queue, e *keg.Event) (Room, bool) {
 	for d.lane(q) != nil {
 		d.mu.RLock() // a lane with room taken is not swept
 		l := d.lanes[q]
@@ -94,38 +101,23 @@ func (d *Dispatcher) Reserve(q Queue, e *keg.Event) bool {
 			d.mu.RUnlock()
 			continue
 		}
-		taken := !l.more.Load() && d.budget.take(&l.share, e.Weight())
+		r := Room{l, e.Weight()}
+		taken := !l.more.Load() && d.budget.take(&l.share, r.weight)
 		d.mu.RUnlock()
-		return taken
+		return r, taken
 	}
-	return false
+	return Room{}, false
 }
 
-// Free gives reserved room back.
-func (d *Dispatcher) Free(q Queue, e *keg.Event) {
-	if d.release(q, e) {
-		signal(d.hungry)
-	}
-}
+// Hand fills the room with the delivery that it was reserved for, which a Put has
+// handed out.
+func (r Room) Hand(held *Delivery) { r.lane.push(held) }
 
-// release gives back the room of one delivery, and reports whether the store has
-// more for its lane.
-func (d *Dispatcher) release(q Queue, e *keg.Event) (more bool) {
-	d.mu.RLock()
-	l := d.lanes[q]
-	d.mu.RUnlock()
-	d.budget.free(&l.share, e.Weight())
-	return l.more.Load()
-}
-
-// Hand takes deliveries that a Put has handed out, for which room was reserved.
-func (d *Dispatcher) Hand(held *Delivery) {
-	l := d.lane(held.Queue)
-	if l == nil { // closed: the store hands it out again
-		d.settler.add("", &Settlement{Delivery: held, Outcome: Return})
-		return
+// Free gives the room back.
+func (r Room) Free() {
+	if r.lane.free(r.weight) {
+		signal(r.lane.dispatcher.hungry)
 	}
-	l.push(held)
 }
 
 // Wake looks again at what waits for a table that had not been seen.

@@ -182,23 +182,27 @@ func (r *rig) put(id, key string, queues ...outbox.Queue) {
 	e := &keg.Event{ID: id, Source: "shop", Type: "order.created", Data: []byte(`{"n":1}`)}
 	entry := &outbox.Entry{Event: e}
 	for _, q := range queues {
-		entry.Owed = append(entry.Owed, &outbox.Owed{Queue: q, Key: key, Hold: r.Reserve(q, e)})
+		entry.Owed = append(entry.Owed, &outbox.Owed{Queue: q, Key: key})
 	}
 	r.keep(entry)
 }
 
-// keep stores what is owed, for which room was reserved, and hands it on.
+// keep stores what is owed, and hands it on.
 func (r *rig) keep(entry *outbox.Entry) {
 	r.t.Helper()
+	rooms := map[*outbox.Owed]outbox.Room{}
+	for _, o := range entry.Owed {
+		rooms[o], o.Hold = r.Reserve(o.Queue, entry.Event)
+	}
 	if err := r.store.Put(context.Background(), entry); err != nil {
 		r.t.Error(err)
 	}
 	for _, o := range entry.Owed {
 		switch {
 		case o.Held != nil:
-			r.Hand(o.Held)
+			rooms[o].Hand(o.Held)
 		case o.Hold:
-			r.Free(o.Queue, entry.Event)
+			rooms[o].Free()
 		}
 	}
 }

@@ -123,7 +123,7 @@ func (d *Dispatcher) fill(ctx context.Context, q Queue) (int, error) {
 	for _, x := range claimed {
 		d.budget.force(&l.share, x.Event.Weight())
 		if standing == Gone {
-			d.die(x, nil, keg.ReasonNoDestination, errGone)
+			d.die(l, x, nil, keg.ReasonNoDestination, errGone)
 		} else {
 			l.push(x)
 		}

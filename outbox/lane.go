@@ -27,12 +27,28 @@ type lane struct {
 	down    bool
 }
 
+// free gives back the room of one delivery, and reports whether the store has
+// more for the lane.
+func (l *lane) free(weight int64) (more bool) {
+	l.dispatcher.budget.free(&l.share, weight)
+	return l.more.Load()
+}
+
+// settle tells the store how a delivery went; label is that of the outlet, "" where
+// there was none.
+func (l *lane) settle(label string, settlement *Settlement) {
+	l.dispatcher.settler.enqueue(settling{Settlement: settlement, lane: l, label: label})
+}
+
+// giveBack returns a delivery to the store.
+func (l *lane) giveBack(d *Delivery) { l.settle("", &Settlement{Delivery: d, Outcome: Return}) }
+
 // push takes a delivery in, and starts a worker for it where one is due.
 func (l *lane) push(d *Delivery) {
 	l.mu.Lock()
 	if l.down {
 		l.mu.Unlock()
-		l.dispatcher.settler.add("", &Settlement{Delivery: d, Outcome: Return})
+		l.giveBack(d)
 		return
 	}
 	l.buffer.pushBack(d)
@@ -135,7 +151,7 @@ func (l *lane) rest(d *Delivery, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down {
-		l.dispatcher.settler.add("", &Settlement{Delivery: d, Outcome: Return})
+		l.giveBack(d)
 		return
 	}
 	l.buffer.pushFront(d)
@@ -181,6 +197,6 @@ func (l *lane) shut() {
 	}
 	for l.buffer.len() > 0 {
 		d := l.buffer.popFront()
-		l.dispatcher.settler.add("", &Settlement{Delivery: d, Outcome: Return})
+		l.giveBack(d)
 	}
 }

@@ -43,13 +43,14 @@ func TestAWordOfTheDestinationEndsARest(t *testing.T) {
 func TestLanesThatHoldNothingAreRemoved(t *testing.T) {
 	d := idle(t)
 	e, q := &keg.Event{ID: "1"}, Queue{Destination: "a"}
-	if !d.Reserve(q, e) {
+	room, ok := d.Reserve(q, e)
+	if !ok {
 		t.Fatal("no room")
 	}
 	if d.sweep(); len(d.lanes) != 1 {
 		t.Error("one that holds something is removed")
 	}
-	d.Free(q, e)
+	room.Free()
 	d.lane(q).leaveAlone(time.Hour)
 	if d.sweep(); len(d.lanes) != 1 {
 		t.Error("a pause is forgotten")
@@ -62,10 +63,12 @@ func TestLanesThatHoldNothingAreRemoved(t *testing.T) {
 	for range 4 {
 		senders.Go(func() {
 			for range 5000 {
-				if !d.Reserve(q, e) {
+				room, ok := d.Reserve(q, e)
+				if !ok {
 					t.Error("no room")
+					return
 				}
-				d.Free(q, e)
+				room.Free()
 			}
 		})
 	}

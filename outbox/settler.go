@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type settler struct {
 // settling is a settlement on its way, and what the observer is told of it.
 type settling struct {
 	*Settlement
+	lane  *lane // whose room the delivery takes
 	label string
 	// refused is why a dead letter was not taken by its destination, "" otherwise:
 	// the store is told that it is done with.
@@ -55,12 +57,8 @@ func (s *settler) init(d *Dispatcher) {
 	go s.run()
 }
 
-// add takes a settlement in. It does not block. After close it is dropped: the
+// enqueue takes a settlement in. It does not block. After close it is dropped: the
 // hold ends with the process.
-func (s *settler) add(label string, settlement *Settlement) {
-	s.enqueue(settling{Settlement: settlement, label: label})
-}
-
 func (s *settler) enqueue(one settling) {
 	s.mu.Lock()
 	if !s.closed {
@@ -88,6 +86,7 @@ func (s *settler) take(batch []settling, n int) []settling {
 			return batch
 		}
 		<-s.wake
+		runtime.Gosched() // whoever is about to settle more does so first
 	}
 }
 
@@ -149,7 +148,7 @@ func (s *settler) settled(batch []settling) {
 			}
 			d.observer.Settled(x.Queue, batch[i].label, outcome, reason, time.Since(x.Accepted))
 		}
-		more = d.release(x.Queue, x.Event) || more
+		more = batch[i].lane.free(x.Event.Weight()) || more
 	}
 	if more {
 		signal(d.hungry)

@@ -38,11 +38,11 @@ func (d *Dispatcher) expireUnseen(ctx context.Context, l *lane) error {
 		for _, x := range claimed {
 			d.budget.force(&l.share, x.Event.Weight())
 			if time.Since(x.Accepted) > d.unseen.age {
-				d.die(x, nil, keg.ReasonNoDestination, fmt.Errorf("its route table has not been seen for %v", d.unseen.age))
+				d.die(l, x, nil, keg.ReasonNoDestination, fmt.Errorf("its route table has not been seen for %v", d.unseen.age))
 				continue
 			}
 			young = true
-			d.settler.add("", &Settlement{Delivery: x, Outcome: Return})
+			l.giveBack(x)
 		}
 		if young { // what comes after it is younger still
 			return nil
