@@ -89,7 +89,9 @@ func appendEntries(entries []*outbox.Entry, e *keg.Event, legs []leg, dedupe tim
 	entries = append(entries, entry)
 	for _, l := range legs {
 		if l.event != nil {
-			entries = append(entries, &newParcel(e, l).entry)
+			story := newParcel(e, l)
+			story.entry.Beside = true
+			entries = append(entries, &story.entry)
 			continue
 		}
 		o := owedTo(e, l)

@@ -257,29 +257,6 @@ type brokenStore struct {
 
 func (s *brokenStore) Put(context.Context, ...*outbox.Entry) error { return s.err }
 
-func TestDataThatBreaksASchemaIsADeadLetterFromTheStart(t *testing.T) {
-	k := keeping(t, t.TempDir(), Options{})
-	if err := k.SetTable(parse(t, withSchema("dead_letter", grave))); err != nil {
-		t.Fatal(err)
-	}
-	k.Start()
-	p := k.port(t, PortOptions{})
-	e := event("1")
-	e.Data = []byte(`{"n":"x"}`)
-	if r := p.Publish(t.Context(), e)[0]; r.Err != nil {
-		t.Fatal(r.Err)
-	}
-	until(t, "the other route and the grave have it", func() bool { return len(k.got("b")) == 1 && len(k.got("grave")) == 1 })
-	dead := deadOf(t, k)
-	if len(dead) != 1 || dead[0].Reason != keg.ReasonSchema || dead[0].Route != "orders" || dead[0].Destination != "fake://a" || !strings.Contains(dead[0].Error, "/n") {
-		t.Fatalf("%+v", dead)
-	}
-	if n, err := k.Hub.store.Replay(t.Context(), dead[0].ID); n != 1 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
-	until(t, "the replay brings it to its destination", func() bool { return len(k.got("a")) == 1 })
-}
-
 func TestADeadLetterGoesThroughTheRoutesOfToday(t *testing.T) {
 	k := keeping(t, t.TempDir(), Options{})
 	k.on("a", fails(keg.Permanent(errDown)))

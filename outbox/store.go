@@ -88,6 +88,10 @@ type Entry struct {
 	// Dedupe is the window in which an event of the same source and id is a
 	// duplicate, counted from when it was stored; 0: every event is stored.
 	Dedupe time.Duration
+	// Beside makes the entry a part of the one before it in the Put: it is a
+	// duplicate where that is, whatever its own Dedupe says. What goes its own way
+	// because of an event is beside it.
+	Beside bool
 	// Replaces is the id of a dead letter that goes in the same step; "" for none.
 	Replaces string
 

@@ -25,23 +25,21 @@ type writer struct {
 
 // entry adds one entry. r is nil outside a Put, where nothing is held.
 func (w *writer) entry(r *request, e *outbox.Entry, event []byte) error {
-	if e.Dedupe > 0 {
-		duplicate, err := w.mark(e)
-		if err != nil {
+	duplicate := e.Beside && r != nil && len(r.duplicate) > 0 && r.duplicate[len(r.duplicate)-1]
+	if e.Dedupe > 0 && !e.Beside {
+		var err error
+		if duplicate, err = w.mark(e); err != nil {
 			return err
-		}
-		if duplicate {
-			if r != nil {
-				r.duplicate = append(r.duplicate, true)
-				for range e.Owed {
-					r.owed = append(r.owed, nil)
-				}
-			}
-			return nil
 		}
 	}
 	if r != nil {
-		r.duplicate = append(r.duplicate, false)
+		r.duplicate = append(r.duplicate, duplicate)
+	}
+	if duplicate {
+		if r != nil {
+			r.owed = append(r.owed, make([]*outbox.Delivery, len(e.Owed))...)
+		}
+		return nil
 	}
 	if e.Replaces != "" {
 		if err := w.replace(e.Replaces); err != nil {

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kong/keg"
 	"github.com/kong/keg/outbox"
 )
 
@@ -38,6 +39,33 @@ var dedupeTests = map[string]func(*home){
 		s.put(a, b)
 		t.check("duplicates", []bool{a.Duplicate, b.Duplicate}, []bool{false, true})
 		s.claimed(queue, 1)
+	},
+	"what is beside a duplicate is one, and no other": func(t *home) {
+		s := t.open()
+		for round, duplicate := range []bool{false, true} {
+			a, story, another, b, own := once(1, time.Hour), owe("story", ""), hold(owe("another", "")), owe("b", ""), owe("own", "")
+			story.Beside, another.Beside, own.Beside = true, true, true
+			story.Owed[0].Dead = &keg.DeadLetter{Reason: keg.ReasonSchema}
+			s.put(a, story, another, b, own)
+			t.check("duplicates", []bool{a.Duplicate, story.Duplicate, another.Duplicate, b.Duplicate, own.Duplicate},
+				[]bool{duplicate, duplicate, duplicate, false, false})
+			if duplicate && another.Owed[0].Held != nil {
+				t.Fatal("a duplicate is held")
+			}
+			want := []any{"b", "own"}
+			if round == 0 {
+				want = []any{1, "another", "b", "own"}
+			}
+			s.end(outbox.Done, s.claimed(queue, want...)...)
+			dead, err := s.DeadLetters(t.Context(), outbox.Filter{}, "", 10)
+			t.check("dead letters", len(dead), 1)
+			t.check("error", err, nil)
+		}
+		first := owe(9, "")
+		first.Beside = true // nothing is before it
+		s.put(once(2, time.Hour))
+		s.put(first, once(2, time.Hour))
+		t.check("the first of a Put", first.Duplicate, false)
 	},
 	"without a window every event is stored": func(t *home) {
 		s := t.open()

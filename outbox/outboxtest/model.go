@@ -100,10 +100,10 @@ func (m *model) put(s *node, random *rand.Rand) {
 	s.t.Helper()
 	var entries []*outbox.Entry
 	var fresh []bool
-	for range 1 + random.IntN(4) {
+	for i := range 1 + random.IntN(4) {
 		m.number++
-		e := &outbox.Entry{Event: event(m.number)}
-		if random.IntN(4) == 0 {
+		e := &outbox.Entry{Event: event(m.number), Beside: i > 0 && random.IntN(4) == 0}
+		if !e.Beside && random.IntN(4) == 0 {
 			e.Dedupe = time.Hour
 			e.Event.ID = fmt.Sprint("d", random.IntN(10))
 		}
@@ -114,8 +114,9 @@ func (m *model) put(s *node, random *rand.Rand) {
 			}
 		}
 		entries = append(entries, e)
-		fresh = append(fresh, e.Dedupe == 0 || !m.seen[e.Event.ID])
-		m.seen[e.Event.ID] = m.seen[e.Event.ID] || e.Dedupe > 0
+		is := (e.Dedupe == 0 || !m.seen[e.Event.ID]) && (!e.Beside || fresh[i-1])
+		fresh = append(fresh, is)
+		m.seen[e.Event.ID] = m.seen[e.Event.ID] || e.Dedupe > 0 && is
 	}
 	s.put(entries...)
 	for i, e := range entries {

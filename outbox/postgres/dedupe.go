@@ -68,3 +68,24 @@ func (s *seen) check(ctx context.Context, tx pgx.Tx) ([]int32, error) {
 	}
 	return duplicates, nil
 }
+
+// beside adds to the numbers of duplicates those of the rows beside them.
+func (g *group) beside(duplicates []int32) []int32 {
+	if len(duplicates) == 0 {
+		return duplicates
+	}
+	is := make(map[int32]bool, len(duplicates))
+	for _, number := range duplicates {
+		is[number] = true
+	}
+	for i, p := range g.puts {
+		for k := range p.rows {
+			number := int32(g.starts[i] + k)
+			if p.rows[k].beside && is[number-1] && !is[number] {
+				is[number] = true
+				duplicates = append(duplicates, number)
+			}
+		}
+	}
+	return duplicates
+}

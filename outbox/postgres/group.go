@@ -113,6 +113,7 @@ func (w *writer) commit(ctx context.Context, c *pgx.Conn, g *group, node int64) 
 	if err != nil {
 		return nil, err
 	}
+	duplicates = g.beside(duplicates)
 	columns := g.columns(duplicates)
 	batch := &pgx.Batch{}
 	out := &outcome{duplicates: duplicates}

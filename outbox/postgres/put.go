@@ -22,6 +22,7 @@ type row struct {
 	bytes    int32 // of the event's own data
 	hash     []byte
 	window   time.Duration
+	beside   bool
 	replaces int64
 	owed     []owedRow
 	dead     []deadRow
@@ -154,9 +155,10 @@ func (s *Store) rowsOf(ctx context.Context, entries []*outbox.Entry) ([]row, err
 	for i, e := range entries {
 		r := &rows[i]
 		r.data, r.bytes = outbox.AppendEvent(nil, e.Event), int32(len(e.Event.Data))
-		if e.Dedupe > 0 {
+		if e.Dedupe > 0 && !e.Beside {
 			r.hash, r.window = hashOf(e.Event.Source, e.Event.ID), e.Dedupe
 		}
+		r.beside = e.Beside && i > 0
 		if e.Replaces != "" {
 			if at, ok := parseDeadID(e.Replaces); ok {
 				r.replaces = at.id
