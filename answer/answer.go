@@ -18,7 +18,8 @@ import (
 
 // Answer is an HTTP response to a publisher.
 type Answer struct {
-	Status  int
+	Status int
+	// Headers may be other answers', too: they are not to be changed.
 	Headers http.Header
 	Body    []byte
 }
@@ -49,7 +50,7 @@ func Of(receipts keg.Receipts, batch bool) Answer {
 	body := make([]byte, 0, 96)
 	body = append(body, '{')
 	body = appendTaken(body, r)
-	return Answer{Status: status(r), Headers: jsonHeaders(), Body: append(body, "}\n"...)}
+	return Answer{Status: status(r), Headers: jsonHeaders, Body: append(body, "}\n"...)}
 }
 
 // status is that of an event which is safe.
@@ -79,6 +80,5 @@ func appendString(b []byte, s string) []byte {
 	return b
 }
 
-func jsonHeaders() http.Header {
-	return http.Header{"Content-Type": {"application/json"}}
-}
+// jsonHeaders are those of every answer to events that are safe.
+var jsonHeaders = http.Header{"Content-Type": {"application/json"}}

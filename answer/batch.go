@@ -51,7 +51,7 @@ func ofBatch(receipts keg.Receipts) Answer {
 		p.Events = body
 		return p.answer()
 	}
-	return Answer{Status: agreed, Headers: jsonHeaders(), Body: append(body, '\n')}
+	return Answer{Status: agreed, Headers: jsonHeaders, Body: append(body, '\n')}
 }
 
 func appendSafe(b []byte, code int, r *keg.Receipt) []byte {

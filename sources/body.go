@@ -28,15 +28,13 @@ func (e *entry) read(w http.ResponseWriter, r *http.Request, in *metered) (cloud
 	if r.Header.Get("Content-Encoding") != "" && !in.take(limit) { // as much as it may unfold into
 		return cloudevents.Batch{}, errFull
 	}
-	in.from = http.MaxBytesReader(w, r.Body, limit)
-	// No more room than a sender who lies about the length is worth.
-	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), 64<<10)+bytes.MinRead))
-	if _, err := body.ReadFrom(in); err != nil {
+	body, err := in.all(w, r, limit)
+	if err != nil {
 		return cloudevents.Batch{}, bodyError(err, limit)
 	}
 	return cloudevents.FromRequest(&cloudevents.Request{
 		Method: r.Method, Scheme: "http", Host: r.Host, Path: r.URL.EscapedPath(),
-		Headers: headers(r), Body: body.Bytes(), ID: requestID(r.Header), Received: time.Now().UTC(),
+		Headers: headers(r), Body: body, ID: requestID(r.Header), Received: time.Now().UTC(),
 	}, e.events)
 }
 
@@ -50,6 +48,24 @@ type metered struct {
 	from     io.Reader
 	buffered *semaphore.Weighted
 	held     int64
+}
+
+// worth is the room that a sender gets for the length that it tells of. One who
+// lies gets no more.
+const worth = 64 << 10
+
+// all reads the body of a request, up to limit.
+func (m *metered) all(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength >= 0 && r.ContentLength <= worth { // it is no longer than it says
+		m.from = r.Body
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(m, body)
+		return body, err
+	}
+	m.from = http.MaxBytesReader(w, r.Body, limit)
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), worth)+bytes.MinRead))
+	_, err := body.ReadFrom(m)
+	return body.Bytes(), err
 }
 
 func (m *metered) Read(b []byte) (int, error) {
@@ -88,11 +104,28 @@ func bodyError(err error, limit int64) error {
 func headers(r *http.Request) keg.Headers {
 	h := make(keg.Headers, len(r.Header)+1)
 	for name, values := range r.Header {
-		h[strings.ToLower(name)] = values
+		lower, known := lowerNames[name]
+		if !known {
+			lower = strings.ToLower(name)
+		}
+		h[lower] = values
 	}
 	h["host"] = []string{r.Host}
 	return h
 }
+
+// lowerNames are the names that most requests have, so that they are not made
+// anew for each.
+var lowerNames = func() map[string]string {
+	names := map[string]string{}
+	for _, name := range []string{
+		"Accept", "Accept-Encoding", "Authorization", "Content-Length", "Content-Type", "Ce-Dataschema", "Ce-Id", "Ce-Partitionkey", "Ce-Source",
+		"Ce-Specversion", "Ce-Subject", "Ce-Time", "Ce-Type", "Traceparent", "Tracestate", "User-Agent", "X-Forwarded-For", "X-Request-Id",
+	} {
+		names[name] = strings.ToLower(name)
+	}
+	return names
+}()
 
 // requestID is the id that a proxy gave the request, which a repeat of the same
 // request bears again. Kong's comes first: others are passed on from request to

@@ -33,9 +33,8 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer e.gate.leave()
 	defer e.recover(w, r)
 	if r.Method != http.MethodPost {
-		a := answer.Status(http.StatusMethodNotAllowed, "events are sent with POST, on any path")
-		a.Headers.Set("Allow", http.MethodPost)
-		send(w, a)
+		w.Header().Set("Allow", http.MethodPost)
+		send(w, answer.Status(http.StatusMethodNotAllowed, "events are sent with POST, on any path"))
 		return
 	}
 	in := &metered{buffered: e.buffered}
