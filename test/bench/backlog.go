@@ -57,7 +57,7 @@ func backlogFigures() ([]figure, error) {
 		return nil, err
 	}
 	first := time.Since(n.began)
-	taking = load{address: n.listening["http"], connections: storedConnections, events: e, first: backlog + 2, length: underAWhile}
+	taking = load{address: n.listening["http"], connections: fewSenders, events: e, first: backlog + 2, length: underAWhile}
 	meanwhile, err := taking.send()
 	if err != nil {
 		return nil, err

@@ -29,11 +29,11 @@ func storedInPostgresFigures() ([]figure, error) {
 	}
 	defer n.stop()
 	s := &series{node: n, events: newEvents()}
-	if _, err := s.send("http", load{length: time.Second}); err != nil { // warm up
+	if _, err := s.send("http", load{connections: fewSenders, length: time.Second}); err != nil { // warm up
 		return nil, err
 	}
 	before, began := s.sent, time.Now()
-	done, err := s.send("http", load{length: throughPostgresTime})
+	done, err := s.send("http", load{connections: fewSenders, length: throughPostgresTime})
 	if err != nil {
 		return nil, err
 	}
