@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/dustin/go-humanize"
@@ -13,6 +14,19 @@ import (
 // memoryShare is how much of a container's memory is keg's: Kong's workers live
 // in the same container, and both must find room.
 const memoryShare = 0.5
+
+// collectAt is the garbage, in percent of what is in use, at which Go's collector
+// sets to work. Little is in use beside a flow of events that are soon gone, so
+// that Go's own 100 has it work all the time: at 200 an event takes a tenth less
+// of a processor, and a full memory of deliveries some 30 MB more.
+const collectAt = 200
+
+// collectRarely tells Go's collector so. GOGC goes before it.
+func collectRarely() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
+}
 
 // limitMemory tells Go's collector of the memory limit that the container (its
 // cgroup) has, and logs it once. It is a goal, not a wall: near it the collector

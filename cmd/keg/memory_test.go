@@ -48,3 +48,16 @@ func TestMemoryIsLimitedToAShareOfTheContainers(t *testing.T) {
 		})
 	}
 }
+
+func TestGOGCGoesBeforeWhatKegThinksBest(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	for gogc, want := range map[string]int{"": collectAt, "50": 100, "off": 100} { // Go itself reads it, at the start
+		debug.SetGCPercent(100)
+		t.Setenv("GOGC", gogc)
+		collectRarely()
+		if got := debug.SetGCPercent(100); got != want {
+			t.Errorf("GOGC=%q: %d, want %d", gogc, got, want)
+		}
+	}
+}

@@ -41,6 +41,7 @@ func serve(ctx context.Context, s settings) error {
 		return err
 	}
 	defer stop()
+	collectRarely()
 	limitMemory(log, memlimit.FromCgroup)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // from the start: nobody who asks for a reload wants keg to end
