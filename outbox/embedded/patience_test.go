@@ -25,6 +25,8 @@ func TestPatienceEndsForEachInItsTime(t *testing.T) {
 		}
 		waiting.Wait()
 		time.Sleep(10 * aWhile)
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		if p.young != nil || p.old != nil {
 			t.Error("it ticks for nobody")
 		}
