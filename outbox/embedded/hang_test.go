@@ -20,9 +20,14 @@ import (
 // stores in the end, whether or not somebody was told so, is handed out.
 func TestADiskThatHangsHoldsNoSender(t *testing.T) {
 	var hanging atomic.Pointer[chan struct{}]
+	hangs := make(chan struct{}, 1) // has something once a sync does
 	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync {
 			if until := hanging.Load(); until != nil {
+				select {
+				case hangs <- struct{}{}:
+				default:
+				}
 				<-*until
 			}
 		}
@@ -40,17 +45,16 @@ func TestADiskThatHangsHoldsNoSender(t *testing.T) {
 		ctx func() (context.Context, context.CancelFunc)
 		err error
 	}{
-		{"at once", func() (context.Context, context.CancelFunc) {
-			return context.WithTimeout(t.Context(), time.Millisecond)
-		}, context.DeadlineExceeded},
-		{"soon", func() (context.Context, context.CancelFunc) {
-			return context.WithTimeout(t.Context(), 100*time.Millisecond)
-		}, context.DeadlineExceeded},
-		{"its sender leaves", func() (context.Context, context.CancelFunc) {
+		{"its sender leaves while it is written", func() (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-			time.AfterFunc(50*time.Millisecond, cancel)
+			go func() {
+				<-hangs
+				cancel()
+			}()
 			return ctx, cancel
 		}, context.Canceled},
+		{"at once", func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), time.Millisecond) }, context.DeadlineExceeded},
+		{"soon", func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), 100*time.Millisecond) }, context.DeadlineExceeded},
 	} {
 		ctx, cancel := test.ctx()
 		began := time.Now()
@@ -76,7 +80,7 @@ func TestADiskThatHangsHoldsNoSender(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := left(t, s)
-	for _, id := range []string{"at once", "patient", "after"} { // the others' senders left before they were written
+	for _, id := range []string{"its sender leaves while it is written", "patient", "after"} { // the others' senders left before
 		if !slices.Contains(got, id) {
 			t.Errorf("%q is lost: %q", id, got)
 		}

@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// manySenders is where more of them get no more out of a node on two
-	// processors, whichever promise it makes; fewSenders is as many as write to
-	// the embedded store in its own benchmark: there a sender waits for a sync
-	// longer than a processor is busy with its event.
+	// manySenders keep two processors as busy under either promise; fewSenders are
+	// as many as write to the embedded store in its own benchmark: under `ack:
+	// stored` all of them wait for a sync at times, and a processor for them.
 	manySenders  = 256
 	fewSenders   = 64
 	storedRounds = 11
