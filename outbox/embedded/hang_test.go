@@ -53,8 +53,12 @@ func TestADiskThatHangsHoldsNoSender(t *testing.T) {
 			}()
 			return ctx, cancel
 		}, context.Canceled},
-		{"at once", func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), time.Millisecond) }, context.DeadlineExceeded},
-		{"soon", func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), 100*time.Millisecond) }, context.DeadlineExceeded},
+		{"at once", func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), time.Millisecond)
+		}, context.DeadlineExceeded},
+		{"soon", func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), 100*time.Millisecond)
+		}, context.DeadlineExceeded},
 	} {
 		ctx, cancel := test.ctx()
 		began := time.Now()
