@@ -20,6 +20,7 @@ type lane struct {
 	mu      sync.Mutex
 	buffer  deque
 	workers int
+	coming  bool // the last worker that was started has not taken anything yet
 	limit   int  // of workers, since the destination asked to be left alone; 0: none but its width
 	answers int  // since limit grew
 	resting bool // no worker starts before the timer fires
@@ -56,12 +57,15 @@ func (l *lane) push(d *Delivery) {
 	l.mu.Unlock()
 }
 
-// staff starts one more worker, if there is work for it. l.mu is held.
+// staff starts one more worker, if there is work for it. The next is not started
+// before that one has taken something: a destination that is quick needs few for
+// much. l.mu is held.
 func (l *lane) staff() {
-	if l.resting || l.down || l.buffer.len() == 0 || l.workers >= l.most() {
+	if l.coming || l.resting || l.down || l.buffer.len() == 0 || l.workers >= l.most() {
 		return
 	}
 	l.workers++
+	l.coming = true
 	l.dispatcher.work.Add(1)
 	go l.run()
 }
@@ -103,19 +107,21 @@ func (l *lane) widen(width int) {
 // run is a worker: it makes attempts until nothing is left, or the lane rests.
 func (l *lane) run() {
 	defer l.dispatcher.work.Done()
-	heard := false
-	for {
-		d := l.next(heard)
-		if d == nil {
-			return
-		}
-		heard = l.dispatcher.deliver(l, d)
+	for d := l.first(); d != nil; {
+		d = l.next(l.dispatcher.deliver(l, d))
 	}
 }
 
-// next takes the next delivery out for a worker, which ends without one. A worker
-// that has just heard of the destination ends a rest in which it was thought to be
-// away. A lane that gets empty asks for more, where the store has some.
+// first takes a delivery out for a worker that has come.
+func (l *lane) first() *Delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.coming = false
+	return l.take()
+}
+
+// next takes the next delivery out for a worker. One that has just heard of the
+// destination ends a rest in which it was thought to be away.
 func (l *lane) next(heard bool) *Delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,6 +132,12 @@ func (l *lane) next(heard bool) *Delivery {
 			l.resting = false
 		}
 	}
+	return l.take()
+}
+
+// take takes the next delivery out for a worker, which ends without one. A lane
+// that gets empty asks for more, where the store has some. l.mu is held.
+func (l *lane) take() *Delivery {
 	if l.resting || l.down || l.buffer.len() == 0 || l.workers > l.most() {
 		l.workers--
 		l.ask()

@@ -29,11 +29,9 @@ type row struct{ key, value []byte }
 const groupBytes = 1 << 20
 
 // commit is the committer: it gathers the Puts that wait into one batch, waits
-// for its sync, answers, and lets those whom it has answered come again before
-// it gathers the next. Large groups that take turns with their syncs measured
-// better than smaller ones that are written while others are synced: a sync
-// takes as long for half as many, and the others wait for one that they have
-// just missed.
+// for its sync, answers, and lets most of those who come again do so before it
+// gathers the next: a sync takes as long for half as many, and the others wait for
+// one that they have just missed.
 func (s *Store) commit() {
 	var writers crowd
 	for more := true; more; {
@@ -41,7 +39,7 @@ func (s *Store) commit() {
 		for s.pressure.Load() && s.problem.Load() == nil && more {
 			time.Sleep(5 * time.Millisecond)
 		}
-		writers.await(&s.inbox)
+		writers.await(s.inbox)
 		taken, open := s.inbox.take()
 		more = more && open
 		for len(taken) > 0 {
@@ -52,7 +50,7 @@ func (s *Store) commit() {
 			}
 			s.acknowledge(s.store(taken[:n], bytes))
 			taken = taken[n:]
-			writers.size = n + s.inbox.len()
+			writers.saw(n + s.inbox.len())
 		}
 	}
 }

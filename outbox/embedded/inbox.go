@@ -1,10 +1,6 @@
 package embedded
 
-import (
-	"runtime"
-	"sync"
-	"time"
-)
+import "sync"
 
 // inbox is where Puts wait for the committer.
 type inbox struct {
@@ -12,7 +8,13 @@ type inbox struct {
 	waiting []*request
 	spare   []*request
 	closed  bool
-	wake    chan struct{}
+	wake    chan struct{} // something waits, or nothing comes any more
+	enough  int           // come tells of so many; 0: of none
+	come    chan struct{}
+}
+
+func newInbox() *inbox {
+	return &inbox{wake: make(chan struct{}, 1), come: make(chan struct{}, 1)}
 }
 
 func (b *inbox) add(r *request) bool {
@@ -22,15 +24,27 @@ func (b *inbox) add(r *request) bool {
 		return false
 	}
 	b.waiting = append(b.waiting, r)
-	first := len(b.waiting) == 1
+	first, last := len(b.waiting) == 1, len(b.waiting) == b.enough
 	b.mu.Unlock()
 	if first {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+		signal(b.wake)
+	}
+	if last {
+		signal(b.come)
 	}
 	return true
+}
+
+// expect makes come tell when n wait, and reports whether they do already.
+func (b *inbox) expect(n int) (here bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-b.come: // what was expected before
+	default:
+	}
+	b.enough = n
+	return len(b.waiting) >= n
 }
 
 // take takes all that waits, and tells whether more may come. What it returned
@@ -59,41 +73,10 @@ func (b *inbox) close() {
 	}
 }
 
-// crowd is the writers who come again as soon as they are answered, as the
-// committer has last seen them.
-type crowd struct {
-	size   int // those who were answered, and those who waited meanwhile
-	misses int // how often in a row it was waited for in vain
-	skip   int // how often it is not waited for
-}
-
-const (
-	smallCrowd = 8 // is not worth waiting for
-	// comesWithin is less than a sync takes.
-	comesWithin = 100 * time.Microsecond
-)
-
-// await gives a crowd its time to come, or most of it. Where that does not pay,
-// as with writers who come when they like, it is tried ever less.
-func (c *crowd) await(b *inbox) {
-	runtime.Gosched()
-	if c.size < smallCrowd {
-		return
+// signal wakes whoever listens, once.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
-	if c.skip > 0 {
-		c.skip--
-		return
-	}
-	for began := time.Now(); b.len() < c.size; runtime.Gosched() {
-		if time.Since(began) < comesWithin {
-			continue
-		}
-		if b.len() < c.size*3/4 {
-			c.misses = min(c.misses+1, 6)
-			c.skip = 1 << c.misses
-			return
-		}
-		break
-	}
-	c.misses = 0
 }

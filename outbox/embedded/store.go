@@ -22,7 +22,7 @@ type Store struct {
 	o    Options
 	lock io.Closer
 
-	inbox    inbox
+	inbox    *inbox
 	patience patience
 	broken   chan *engine
 	changed  chan struct{}
@@ -72,7 +72,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, disk: o.fs, log: o.Log.With("store", dir), o: o, lock: lock,
-		inbox: inbox{wake: make(chan struct{}, 1)}, broken: make(chan *engine, 1), changed: make(chan struct{}, 1),
+		inbox: newInbox(), broken: make(chan *engine, 1), changed: make(chan struct{}, 1),
 		stop: make(chan struct{}), queues: map[outbox.Queue]*queue{}, held: map[uint64]*held{}, dead: map[keg.Reason]int64{}}
 	if err := s.start(); err != nil {
 		_ = lock.Close()
@@ -109,12 +109,7 @@ func (s *Store) Close() error {
 // Changed returns the channel that tells of something to claim.
 func (s *Store) Changed() <-chan struct{} { return s.changed }
 
-func (s *Store) signal() {
-	select {
-	case s.changed <- struct{}{}:
-	default:
-	}
-}
+func (s *Store) signal() { signal(s.changed) }
 
 // tell signals that something fresh can be claimed: not before the group that is
 // in the air is safe. s.mu is held.
