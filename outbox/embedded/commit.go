@@ -29,9 +29,8 @@ type row struct{ key, value []byte }
 const groupBytes = 1 << 20
 
 // commit is the committer: it gathers the Puts that wait into one batch, waits
-// for its sync, answers, and lets most of those who come again do so before it
-// gathers the next: a sync takes as long for half as many, and the others wait for
-// one that they have just missed.
+// for its sync, answers, and lets those who come again do so before it gathers the
+// next, as many as [crowd] says.
 func (s *Store) commit() {
 	var writers crowd
 	for more := true; more; {
@@ -39,7 +38,7 @@ func (s *Store) commit() {
 		for s.pressure.Load() && s.problem.Load() == nil && more {
 			time.Sleep(5 * time.Millisecond)
 		}
-		writers.await(s.inbox)
+		busy := writers.await(s.inbox)
 		taken, open := s.inbox.take()
 		more = more && open
 		for len(taken) > 0 {
@@ -48,15 +47,16 @@ func (s *Store) commit() {
 				bytes += len(taken[n].events)
 				n++
 			}
-			s.acknowledge(s.store(taken[:n], bytes))
+			s.acknowledge(s.store(taken[:n], bytes, busy))
 			taken = taken[n:]
 			writers.saw(n + s.inbox.len())
 		}
 	}
 }
 
-// store writes requests to the log in one batch.
-func (s *Store) store(requests []*request, bytes int) *group {
+// store writes requests to the log in one batch. busy says that there is other work
+// meanwhile.
+func (s *Store) store(requests []*request, bytes int, busy bool) *group {
 	g := &group{requests: requests}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,6 +67,7 @@ func (s *Store) store(requests []*request, bytes int) *group {
 		return g
 	}
 	g.engine = s.engine
+	g.engine.fence.logs.busy.Store(busy)
 	g.batch = s.engine.db.NewBatchWithSize(bytes + 100*len(requests) + 200)
 	w := &writer{s: s, batch: g.batch, tally: s.tally(), group: g, now: time.Now().UnixNano()}
 	for _, r := range requests {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/kong/keg/outbox"
 )
@@ -40,13 +41,19 @@ type engine struct {
 // to any more. damaged hears of files with unreadable parts.
 func openEngine(s *Store, failed func(*engine, error)) (e *engine, err error) {
 	e = &engine{}
-	e.fence = &fence{FS: s.disk, failed: func(err error) { failed(e, err) }}
+	e.fence = &fence{FS: s.disk, failed: func(err error) { failed(e, err) }, logs: &logWay{}}
+	if s.disk == vfs.Default {
+		e.fence.logs.queue = newDiskQueue()
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("a panic while Pebble was opened: %v", r)
 		}
 		if err != nil {
 			e.fence.down.Store(true)
+		}
+		if e.db == nil {
+			e.fence.logs.queue.close()
 		}
 	}()
 	options := &pebble.Options{
@@ -120,7 +127,9 @@ func (e *engine) close() (err error) {
 			}()
 			e.reading.Lock()
 			defer e.reading.Unlock()
-			done <- e.db.Close()
+			err := e.db.Close()
+			e.fence.logs.queue.close()
+			done <- err
 		}()
 		if !e.fence.down.Load() {
 			err = <-done

@@ -27,6 +27,7 @@ type fence struct {
 	down   atomic.Bool
 	cause  atomic.Pointer[error] // what failed
 	failed func(error)
+	logs   *logWay
 }
 
 // may reports whether writes are allowed, and if not, since what has failed.
@@ -66,7 +67,7 @@ func (f *fence) opened(name string, category vfs.DiskWriteCategory) func(vfs.Fil
 		if err != nil || category != "pebble-wal" || f.FS != vfs.Default {
 			return file, err
 		}
-		return openLog(file, name), nil
+		return openLog(file, name, f.logs), nil
 	}
 }
 

@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -27,9 +28,19 @@ type logFile struct {
 		io.WriterAt
 		io.Closer
 	}
-	room            []byte // at a page's address; begins with what the file's last page holds
-	filled, written int    // bytes of room that are there, and that the file has
-	at              int64  // where in the file room begins, at a page
+	descriptor      uintptr // of direct
+	way             *logWay // may be nil
+	unsynced        bool    // something was written since the last sync
+	room            []byte  // at a page's address; begins with what the file's last page holds
+	filled, written int     // bytes of room that are there, and that the file has
+	at              int64   // where in the file room begins, at a page
+}
+
+// logWay is which way the logs of one engine go to their disk.
+type logWay struct {
+	// busy says that there is work for the processors while a sync lasts.
+	busy  atomic.Bool
+	queue *diskQueue
 }
 
 // pages returns n bytes that begin at a page's address.
@@ -62,9 +73,7 @@ func (f *logFile) flush() error {
 	if f.filled == f.written || f.direct == nil {
 		return nil
 	}
-	end := (f.filled + logPage - 1) &^ (logPage - 1)
-	clear(f.room[f.filled:end])
-	_, err := f.direct.WriteAt(f.room[:end], f.at)
+	_, err := f.direct.WriteAt(f.due(), f.at)
 	if f.at == 0 && f.written == 0 && errors.Is(err, syscall.EINVAL) { // a file system that lets it be opened and not used
 		err = errors.Join(f.direct.Close())
 		f.direct = nil
@@ -76,24 +85,56 @@ func (f *logFile) flush() error {
 	if err != nil {
 		return err
 	}
-	whole := f.filled &^ (logPage - 1)
-	f.filled = copy(f.room, f.room[whole:f.filled])
-	f.written, f.at = f.filled, f.at+int64(whole)
+	f.unsynced = true
+	f.advance()
 	return nil
 }
 
-func (f *logFile) Sync() error {
-	if err := f.flush(); err != nil {
-		return err
-	}
-	return f.File.Sync()
+// due is what is to be written: whole pages, the last one filled up.
+func (f *logFile) due() []byte {
+	end := (f.filled + logPage - 1) &^ (logPage - 1)
+	clear(f.room[f.filled:end])
+	return f.room[:end]
 }
 
+// advance notes that the file has what was due.
+func (f *logFile) advance() {
+	whole := f.filled &^ (logPage - 1)
+	f.filled = copy(f.room, f.room[whole:f.filled])
+	f.written, f.at = f.filled, f.at+int64(whole)
+}
+
+// aside makes what is due safe while others work, and reports whether it could:
+// where something is to be made safe, and all of it is due.
+func (f *logFile) aside() (made bool, err error) {
+	proven := f.at > 0 || f.written > 0
+	if f.way == nil || !f.way.busy.Load() || f.direct == nil || !proven || f.unsynced || f.filled == f.written {
+		return false, nil
+	}
+	if made, err = f.way.queue.writeSafely(f.descriptor, f.due(), f.at); made && err == nil {
+		f.advance()
+	}
+	return made, err
+}
+
+func (f *logFile) Sync() error { return f.sync(f.File.Sync) }
 func (f *logFile) SyncData() error {
+	if made, err := f.aside(); made {
+		return err
+	}
+	return f.sync(f.File.SyncData)
+}
+
+// sync writes what is due, and makes it and all before it safe.
+func (f *logFile) sync(safely func() error) error {
 	if err := f.flush(); err != nil {
 		return err
 	}
-	return f.File.SyncData()
+	if err := safely(); err != nil {
+		return err
+	}
+	f.unsynced = false
+	return nil
 }
 
 func (f *logFile) SyncTo(length int64) (full bool, err error) {

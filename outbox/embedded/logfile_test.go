@@ -39,10 +39,12 @@ func bytesOf(seed byte, n int) []byte {
 // up to the end of a page zeros, and beyond that what it had before.
 func TestALogHasWhatWasSynced(t *testing.T) {
 	old := bytesOf(7, 3<<20)
-	for seed := range uint64(20) {
+	way := &logWay{queue: newDiskQueue()}
+	defer way.queue.close()
+	for seed := range uint64(25) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		path, plain := newLog(t, old)
-		f := openLog(plain, path)
+		f := openLog(plain, path, way)
 		if _, ok := f.(*logFile); !ok { // this file system has no direct writes
 			direct, err := os.OpenFile(path, os.O_WRONLY, 0)
 			if err != nil {
@@ -52,6 +54,7 @@ func TestALogHasWhatWasSynced(t *testing.T) {
 		}
 		var written []byte
 		for range 60 {
+			way.busy.Store(random.IntN(2) > 0)
 			for range random.IntN(4) {
 				part := bytesOf(byte(random.Uint32()), []int{1, 100, logPage, 32 << 10, random.IntN(200 << 10)}[random.IntN(5)])
 				part = part[:min(len(part), len(old)-len(written)-logPage)]
