@@ -27,9 +27,7 @@ type diskQueue struct {
 
 // ioControl is a struct iocb of little-endian machines, and ioEvent an io_event.
 type ioControl struct {
-	_              uint64
-	_              uint32
-	rwFlags        uint32
+	_, _           uint64
 	opcode         uint16
 	_              int16
 	file           uint32
@@ -67,14 +65,14 @@ func newDiskQueue() *diskQueue {
 		return nil
 	}
 	q.ended = os.NewFile(uintptr(eventFd), "eventfd")
-	q.write = ioControl{opcode: opWrite, rwFlags: unix.RWF_DSYNC, flags: flagEventFd, eventFd: uint32(eventFd)}
+	q.write = ioControl{opcode: opWrite, flags: flagEventFd, eventFd: uint32(eventFd)}
 	return q
 }
 
-// writeSafely writes p to a file that was opened for direct writes, and returns
-// when that would outlive a power failure, as after fdatasync(2). It reports
-// whether the kernel does such a thing: where it does not, nothing is known to be
-// written.
+// writeSafely writes p to a file that was opened for direct and safe writes
+// (O_DIRECT, O_DSYNC), and returns when what is written would outlive a power
+// failure, as after fdatasync(2). It reports whether the kernel does such a thing:
+// where it does not, nothing is known to be written.
 func (q *diskQueue) writeSafely(file uintptr, p []byte, at int64) (made bool, err error) {
 	if q == nil {
 		return false, nil

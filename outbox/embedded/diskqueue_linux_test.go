@@ -17,7 +17,6 @@ func TestALogGoesAsideWhileOthersWork(t *testing.T) {
 		"as it is":             func(*diskQueue) {},
 		"the kernel forgot it": func(q *diskQueue) { q.destroy() },
 		"an unknown operation": func(q *diskQueue) { q.write.opcode = 200 },
-		"an unknown promise":   func(q *diskQueue) { q.write.rwFlags = 1 << 30 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			queue := newDiskQueue()

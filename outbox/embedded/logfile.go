@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -12,7 +13,7 @@ import (
 
 const (
 	logPage = 4096
-	logRoom = 128 << 10
+	logRoom = 256 << 10
 )
 
 // logFile is Pebble's log on its way past the page cache: all that one sync makes
@@ -28,12 +29,12 @@ type logFile struct {
 		io.WriterAt
 		io.Closer
 	}
-	descriptor      uintptr // of direct
-	way             *logWay // may be nil
-	unsynced        bool    // something was written since the last sync
-	room            []byte  // at a page's address; begins with what the file's last page holds
-	filled, written int     // bytes of room that are there, and that the file has
-	at              int64   // where in the file room begins, at a page
+	safe            *os.File // the same file, whose writes are safe when they return; may be nil
+	way             *logWay  // may be nil
+	unsynced        bool     // something was written since the last sync
+	room            []byte   // at a page's address; begins with what the file's last page holds
+	filled, written int      // bytes of room that are there, and that the file has
+	at              int64    // where in the file room begins, at a page
 }
 
 // logWay is which way the logs of one engine go to their disk.
@@ -108,10 +109,10 @@ func (f *logFile) advance() {
 // where something is to be made safe, and all of it is due.
 func (f *logFile) aside() (made bool, err error) {
 	proven := f.at > 0 || f.written > 0
-	if f.way == nil || !f.way.busy.Load() || f.direct == nil || !proven || f.unsynced || f.filled == f.written {
+	if f.way == nil || !f.way.busy.Load() || f.direct == nil || f.safe == nil || !proven || f.unsynced || f.filled == f.written {
 		return false, nil
 	}
-	if made, err = f.way.queue.writeSafely(f.descriptor, f.due(), f.at); made && err == nil {
+	if made, err = f.way.queue.writeSafely(f.safe.Fd(), f.due(), f.at); made && err == nil {
 		f.advance()
 	}
 	return made, err
@@ -148,6 +149,9 @@ func (f *logFile) Close() error {
 	err := f.flush()
 	if f.direct != nil {
 		err = errors.Join(err, f.direct.Close())
+	}
+	if f.safe != nil {
+		err = errors.Join(err, f.safe.Close())
 	}
 	return errors.Join(err, f.File.Close())
 }

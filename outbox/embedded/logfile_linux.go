@@ -14,5 +14,11 @@ func openLog(file vfs.File, name string, way *logWay) vfs.File {
 	if err != nil {
 		return file
 	}
-	return &logFile{File: file, direct: direct, descriptor: direct.Fd(), way: way, room: pages(logRoom)}
+	f := &logFile{File: file, direct: direct, way: way, room: pages(logRoom)}
+	// That a write is safe is asked for here, and not of each write (RWF_DSYNC):
+	// what emulates Linux may pass over a flag that it does not know.
+	if way != nil && way.queue != nil {
+		f.safe, _ = os.OpenFile(name, os.O_WRONLY|syscall.O_DIRECT|syscall.O_DSYNC, 0)
+	}
+	return f
 }
