@@ -107,22 +107,32 @@ func (p *kafkaProducer) put(events ...*keg.Event) error {
 
 var errFull = &keg.BusyError{Problem: "too many records wait to be sent", After: time.Second}
 
+// mostLate is how often the records that are sent together may run out of time: a
+// cluster that goes away takes the time of those that were on their way, but one
+// that it never answers must not hold up the others for ever.
+const mostLate = 5
+
 // publish sends records of the queue. Those that no attempt was spent on, since
 // the cluster is away or the store takes nothing, wait here and others behind
-// them.
+// them; so do those whose time ran out before their attempts did.
 func (p *kafkaProducer) publish(ctx context.Context, events []*keg.Event) {
 	defer p.waiting.Add(-int64(len(events)))
 	events = p.completed(events)
-	for len(events) > 0 {
+	for late := 0; len(events) > 0; {
 		var again []*keg.Event
-		after := 100 * time.Millisecond
+		after, ranOut := 100*time.Millisecond, false
 		for i, r := range p.port.Publish(ctx, events...) {
 			busy, isBusy := errors.AsType[*keg.BusyError](r.Err)
 			away := isBusy || keg.IsUnreachable(r.Err)
 			p.gate.heard(r.Err == nil, away && len(r.Deliveries) > 0, time.Now()) // without, it is the node that is busy
 			switch {
 			case r.Err == nil:
-			case !away || ctx.Err() != nil:
+			case ctx.Err() != nil:
+				p.lose(r.ID, r.Err)
+			case !away && late < mostLate && errors.Is(r.Err, context.DeadlineExceeded):
+				ranOut = true
+				again = append(again, events[i])
+			case !away:
 				p.lose(r.ID, r.Err)
 			default:
 				if isBusy {
@@ -133,6 +143,9 @@ func (p *kafkaProducer) publish(ctx context.Context, events []*keg.Event) {
 		}
 		if events = again; len(events) == 0 {
 			return
+		}
+		if ranOut {
+			late++
 		}
 		select {
 		case <-time.After(after):

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -197,6 +198,38 @@ func TestRecordsWaitForAClusterThatIsAway(t *testing.T) {
 	until(t, "the last one", func() bool { return len(k.sinks.got("kafka")) == 51 })
 	if s := k.room.Stats(); s.Dropped != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What was on its way when the cluster went away has no time left for another
+// attempt, and waits as the others do. One that never ends is given up, and those
+// behind it are sent.
+func TestRecordsWhoseTimeRanOutWait(t *testing.T) {
+	k := newKong(t, plugins.Options{})
+	var attempts, endless atomic.Int64
+	k.sinks.on("kafka", func(ctx context.Context, e *keg.Event) error {
+		if strings.Contains(string(e.Data), "endless") {
+			endless.Add(1)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		if attempts.Add(1) > 2 {
+			return nil
+		}
+		time.Sleep(195 * time.Millisecond)
+		return errors.New("the broker closed the connection")
+	})
+	id := k.upstream(t, `"timeout":200,"forward_uri":true`)
+	k.event(t, id, plain("POST / HTTP/1.1"))
+	until(t, "the record", func() bool { return len(k.sinks.got("kafka")) == 1 })
+	if s := k.room.Stats(); s.Dropped != 0 {
+		t.Errorf("%+v", s)
+	}
+	k.event(t, id, plain("POST /endless HTTP/1.1"))
+	k.event(t, id, plain("POST / HTTP/1.1"))
+	until(t, "the one behind it", func() bool { return len(k.sinks.got("kafka")) == 2 })
+	if s := k.room.Stats(); s.Dropped != 1 || endless.Load() < 2 {
+		t.Errorf("%+v after %d attempts", s, endless.Load())
 	}
 }
 
