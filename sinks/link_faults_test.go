@@ -248,7 +248,7 @@ func TestFaultyLinksLeaveNothingRunning(t *testing.T) {
 					})
 				}
 			})
-			goleak.VerifyNone(t, already, unblamed())
+			goleak.VerifyNone(t, append(unblamed(), already)...)
 		})
 	}
 }

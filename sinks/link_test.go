@@ -59,8 +59,11 @@ func (l *link) spoil(toxics ...string) {
 }
 
 // unblamed is for goleak: what toxiproxy leaves behind on a link that it cut.
-func unblamed() goleak.Option {
-	return goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read")
+func unblamed() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+	}
 }
 
 // elsewhere is a listener that says that it is at another address, so that a
