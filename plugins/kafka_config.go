@@ -11,7 +11,7 @@ type kafkaConfig struct {
 	BootstrapServers []kafkaServer        `kong:"bootstrap_servers,required" len_min:"1" doc:"The brokers that are asked first; they name the others."`
 	Topic            string               `kong:"topic,required" match:"^[%w%._%-]+$" len_max:"249" doc:"The topic that records go to."`
 	KeyQueryArg      string               `kong:"key_query_arg" doc:"The argument of the query that holds the record's key. A request without it makes a record without a key."`
-	Timeout          int                  `kong:"timeout" default:"10000" gt:"0" doc:"How long all attempts at one record may take, in milliseconds; at most 55 seconds where the client waits."`
+	Timeout          int                  `kong:"timeout" default:"10000" gt:"0" doc:"How long all attempts at one record may take, in milliseconds; at most 55 seconds where the client waits. In the background a record whose time ran out is tried for as long again, five times at most."`
 	Keepalive        int                  `kong:"keepalive" default:"60000" doc:"Taken and without effect: a connection stays open as long as it is used, and is shared by all that send to the cluster."`
 	KeepaliveEnabled bool                 `kong:"keepalive_enabled" default:"false" doc:"Taken and without effect: see keepalive."`
 	ClusterName      string               `kong:"cluster_name" doc:"A name for the cluster, of your own. Instances with the same brokers and credentials share a producer, whatever they call it."`

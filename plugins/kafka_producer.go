@@ -127,19 +127,16 @@ func (p *kafkaProducer) publish(ctx context.Context, events []*keg.Event) {
 			p.gate.heard(r.Err == nil, away && len(r.Deliveries) > 0, time.Now()) // without, it is the node that is busy
 			switch {
 			case r.Err == nil:
-			case ctx.Err() != nil:
+				continue
+			case ctx.Err() != nil, !away && (late == mostLate || !errors.Is(r.Err, context.DeadlineExceeded)):
 				p.lose(r.ID, r.Err)
-			case !away && late < mostLate && errors.Is(r.Err, context.DeadlineExceeded):
-				ranOut = true
-				again = append(again, events[i])
+				continue
+			case isBusy:
+				after = max(after, busy.After)
 			case !away:
-				p.lose(r.ID, r.Err)
-			default:
-				if isBusy {
-					after = max(after, busy.After)
-				}
-				again = append(again, events[i])
+				ranOut = true
 			}
+			again = append(again, events[i])
 		}
 		if events = again; len(events) == 0 {
 			return

@@ -100,6 +100,8 @@ func (q *diskQueue) writeSafely(file uintptr, p []byte, at int64) (made bool, er
 		return true, nil
 	case q.end.result >= 0:
 		return true, io.ErrShortWrite
+	case errno == syscall.EINTR || errno == syscall.EAGAIN: // a signal, as Go's own, may end a write before it has begun
+		return false, nil
 	case errno == syscall.EINVAL || errno == syscall.EOPNOTSUPP || errno == syscall.ENOSYS:
 		q.refused = true
 		return false, nil

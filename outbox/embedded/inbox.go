@@ -24,13 +24,13 @@ func (b *inbox) add(r *request) bool {
 		return false
 	}
 	b.waiting = append(b.waiting, r)
-	first, last := len(b.waiting) == 1, len(b.waiting) == b.enough
+	first := len(b.waiting) == 1
+	if len(b.waiting) == b.enough {
+		signal(b.come) // under the mutex: never for what is expected next
+	}
 	b.mu.Unlock()
 	if first {
 		signal(b.wake)
-	}
-	if last {
-		signal(b.come)
 	}
 	return true
 }

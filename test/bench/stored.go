@@ -12,8 +12,8 @@ import (
 
 const (
 	// manySenders keep two processors as busy under either promise; fewSenders are
-	// as many as write to the embedded store in its own benchmark: under `ack:
-	// stored` all of them wait for a sync at times, and a processor for them.
+	// as many as write to the embedded store in its own benchmark, so few that under
+	// `ack: stored` the processors have to wait for them at times.
 	manySenders  = 256
 	fewSenders   = 64
 	storedRounds = 11
