@@ -28,13 +28,15 @@ type StoreReport struct {
 	*StoreCounts
 }
 
-// StoreCounts are what the store holds.
+// StoreCounts are what the store holds, or held: they may be a second old.
 type StoreCounts struct {
 	Waiting     int64   `json:"waiting"`
 	OldestAge   float64 `json:"oldest_age_seconds"`
 	DeadLetters int64   `json:"dead_letters"`
 	Bytes       int64   `json:"bytes"`
 	CutTails    int64   `json:"cut_tails"`
+	// Counted is when the count began: what was stored or settled before is in it.
+	Counted time.Time `json:"counted"`
 }
 
 // DestinationReport is one destination's.
@@ -91,8 +93,8 @@ func readiness(ctx context.Context, n *Node, figures *statistics) Readiness {
 		Destinations: []DestinationReport{}, Sources: []SourceReport{}, // [] and not null
 	}
 	r.Ready = len(r.Why) == 0
-	stats, counted := figures.get(ctx)
-	r.Store = storeReport(n.Store, stats, counted)
+	stats, err := figures.get(ctx)
+	r.Store = storeReport(n.Store, stats, err)
 	queues := make(map[outbox.Queue]outbox.QueueStats, len(stats.Queues))
 	for _, q := range stats.Queues {
 		queues[q.Queue] = q
@@ -119,7 +121,7 @@ func readiness(ctx context.Context, n *Node, figures *statistics) Readiness {
 	return r
 }
 
-func storeReport(store outbox.Store, stats outbox.Stats, counted error) StoreReport {
+func storeReport(store outbox.Store, stats count, err error) StoreReport {
 	if store == nil {
 		return StoreReport{Status: "none"}
 	}
@@ -127,11 +129,11 @@ func storeReport(store outbox.Store, stats outbox.Stats, counted error) StoreRep
 	if err := store.Check(); err != nil {
 		report.Status, report.Error = "unavailable", err.Error()
 	}
-	if counted != nil { // and why, Check says
+	if err != nil { // and why, Check says
 		return report
 	}
 	waiting, oldest := backlog(stats.Queues)
-	report.StoreCounts = &StoreCounts{Waiting: waiting, OldestAge: age(oldest).Seconds(), Bytes: stats.Bytes, CutTails: stats.CutTails}
+	report.StoreCounts = &StoreCounts{Waiting: waiting, OldestAge: age(oldest).Seconds(), Bytes: stats.Bytes, CutTails: stats.CutTails, Counted: stats.began}
 	for _, n := range stats.Dead {
 		report.DeadLetters += n
 	}

@@ -21,25 +21,32 @@ type statistics struct {
 	store outbox.Store // nil without persistence
 	mu    sync.Mutex
 	read  time.Time
-	stats outbox.Stats
+	count count
 	err   error
+}
+
+// count is what a store held.
+type count struct {
+	outbox.Stats
+	began time.Time // what was put or settled before is in it
 }
 
 // get returns figures of the last second. Whoever asks first counts for the
 // others, so that the count does not end with a request.
-func (s *statistics) get(ctx context.Context) (outbox.Stats, error) {
+func (s *statistics) get(ctx context.Context) (count, error) {
 	if s.store == nil {
-		return outbox.Stats{}, nil
+		return count{}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if time.Since(s.read) > statsAge {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statsTimeout)
 		defer cancel()
-		s.stats, s.err = s.store.Stats(ctx)
+		s.count.began = time.Now()
+		s.count.Stats, s.err = s.store.Stats(ctx)
 		s.read = time.Now()
 	}
-	return s.stats, s.err
+	return s.count, s.err
 }
 
 // backlog adds up what waits in queues: how many, and the oldest of them.
