@@ -194,9 +194,15 @@ func (c *mqttConnection) isLost() bool {
 }
 
 // Close says goodbye to the broker, if it is still there, and ends the
-// connection.
+// connection. It takes the turn for good: a Publish that does not see the end come
+// would be held until paho's time-out. One that is held by the network it does not
+// wait for.
 func (c *mqttConnection) Close() error {
 	c.end(errClosed)
+	select {
+	case c.turn <- struct{}{}:
+	case <-time.After(quiesce * time.Millisecond):
+	}
 	c.client.Disconnect(quiesce)
 	return nil
 }

@@ -186,3 +186,40 @@ func TestAConnectionLostWhileIdleCostsNoSend(t *testing.T) {
 		t.Errorf("%d connections, want 5", got)
 	}
 }
+
+// Paho looks at its connection when a Publish begins: one that ends before the
+// message is handed over holds the Publish until its time-out.
+func TestNothingIsHandedToAConnectionThatIsBeingClosed(t *testing.T) {
+	address := scripted(t, func(c net.Conn, p packets.ControlPacket) {
+		switch p := p.(type) {
+		case *packets.ConnectPacket:
+			connack(c, packets.Accepted)
+		case *packets.PublishPacket:
+			puback(c, p)
+		}
+	})
+	d := newMQTTDialer(mqttKey{broker: "tcp://" + address}, defaultMQTTTimes)
+	for range 200 {
+		c, err := d.connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var senders sync.WaitGroup
+		for range 4 {
+			senders.Go(func() {
+				for c.publish(t.Context(), "orders", 1, false, []byte("1")) == nil {
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		began := time.Now()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		senders.Wait()
+		eventually(t, "every message has left its slot", func() bool { return len(c.slots) == 0 })
+		if took := time.Since(began); took > defaultMQTTTimes.write/2 {
+			t.Fatalf("a message was held for %v", took)
+		}
+	}
+}
