@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/answer"
 	"github.com/kong/keg/cloudevents"
 	"github.com/kong/keg/hub"
 	"github.com/kong/keg/kong/server"
@@ -23,11 +24,13 @@ const eventRouterName = "event-router"
 // eventRouter is the plugin that makes events of requests and hands them to the
 // hub. It runs behind authentication and before rate limits.
 func eventRouter(o Options) server.Plugin {
+	o.Log = o.Log.With("plugin", eventRouterName)
+	refusals := answer.NewRefusals(o.Log) // of all instances together
 	return server.Plugin{
 		Name: eventRouterName, Version: o.Version, Priority: 950, Phases: []server.Phase{server.Access},
 		Config: func() any { return &eventRouterConfig{types: o.Routes.Types} },
 		Start: func(config any) (server.Instance, error) {
-			return startEventRouter(o, config.(*eventRouterConfig))
+			return startEventRouter(o, config.(*eventRouterConfig), refusals)
 		},
 	}
 }
@@ -47,11 +50,12 @@ type eventRouterInstance struct {
 	knows     knowledge
 	goesOn    bool // on_success: continue
 	log       *slog.Logger
+	refusals  *answer.Refusals
 	rejected  func(plugin string, err error)
 	closeWith time.Duration
 }
 
-func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) {
+func startEventRouter(o Options, c *eventRouterConfig, refusals *answer.Refusals) (server.Instance, error) {
 	table, err := tableOf(c.Routes, c.Secrets, o.Routes)
 	verifier, unverified := c.Verify.verifier()
 	timeout := time.Duration(c.Timeout) * time.Millisecond
@@ -77,7 +81,7 @@ func startEventRouter(o Options, c *eventRouterConfig) (server.Instance, error) 
 	return &eventRouterInstance{
 		port: opened, events: events, goesOn: c.OnSuccess == "continue",
 		verifier: verifier, handshake: c.Handshake, knows: knowledgeOf(c.Attributes),
-		log: o.Log.With("plugin", eventRouterName), rejected: o.Rejected, closeWith: 2*timeout + time.Second,
+		log: o.Log, refusals: refusals, rejected: o.Rejected, closeWith: 2*timeout + time.Second,
 	}, nil
 }
 

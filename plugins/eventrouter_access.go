@@ -24,7 +24,7 @@ func (r *eventRouterInstance) Access(ctx context.Context, c *server.Call) error 
 	if r.handshake != nil {
 		if a, ok := r.handshake.grant(request.Method, request.Headers); ok {
 			if a.Status != http.StatusOK {
-				r.log.Info("a handshake was refused", "request", request.ID)
+				r.refusals.Note(ctx, a, "a handshake was refused", slog.String("request", request.ID))
 			}
 			return c.Exit(a.Status, a.Headers, a.Body)
 		}
@@ -132,5 +132,5 @@ func (r *eventRouterInstance) refused(ctx context.Context, request *cloudevents.
 	if of > 1 {
 		attributes = append(attributes, slog.Int("refused", count), slog.Int("events", of))
 	}
-	r.log.LogAttrs(ctx, a.Level(), "an event was refused", attributes...)
+	r.refusals.Note(ctx, a, "an event was refused", attributes...)
 }

@@ -21,6 +21,7 @@ type entry struct {
 	rejected func(error) // nil: nobody
 	events   cloudevents.Options
 	log      *slog.Logger
+	refusals *answer.Refusals
 	buffered *semaphore.Weighted
 	gate     gate
 }
@@ -91,7 +92,7 @@ func (e *entry) recover(w http.ResponseWriter, r *http.Request) {
 // note logs a request that was refused, whole or in part: one line, with the
 // first reason.
 func (e *entry) note(r *http.Request, a answer.Answer, err error, more ...slog.Attr) {
-	e.log.LogAttrs(r.Context(), a.Level(), "a request was refused", append([]slog.Attr{
+	e.refusals.Note(r.Context(), a, "a request was refused", append([]slog.Attr{
 		slog.String("source", "http"), slog.Int("status", a.Status), slog.String("remote", r.RemoteAddr),
 		slog.String("path", r.URL.Path), slog.Any("error", err),
 	}, more...)...)

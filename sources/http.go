@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/kong/keg"
+	"github.com/kong/keg/answer"
 	"github.com/kong/keg/cloudevents"
 )
 
@@ -66,7 +67,10 @@ func (s *HTTP) Run(ctx context.Context, in keg.Intake) error {
 	// Requests outlive ctx, since to drain is to finish them.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	e := &entry{handle: in.Publish, rejected: s.Rejected, events: s.Events, log: s.log(), buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20))}
+	e := &entry{
+		handle: in.Publish, rejected: s.Rejected, events: s.Events, log: s.log(), refusals: answer.NewRefusals(s.log()),
+		buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20)),
+	}
 	server := s.server(requests, e)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
