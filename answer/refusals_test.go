@@ -14,40 +14,38 @@ func TestAFloodOfRefusalsIsCountedAndNotWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logtest.Log
 		r := NewRefusals(log.Logger())
-		flood := func() {
+		refuse := func() { r.Note(t.Context(), Answer{Status: 400}, "a request was refused") }
+		// flood refuses three times as many as may be written, and returns the lines.
+		flood := func() []string {
+			log.Reset()
 			var senders sync.WaitGroup
 			for range 3 {
 				senders.Go(func() {
 					for range linesAtOnce {
-						r.Note(t.Context(), Answer{Status: 400}, "a request was refused")
+						refuse()
 					}
 				})
 			}
 			senders.Wait()
+			return log.Lines("a request was refused")
 		}
-		// says fails the test unless the log has so many refusals, and one line with
-		// text, since it was looked at last.
-		says := func(when string, refusals int, text string) {
-			t.Helper()
-			if got := len(log.Lines("a request was refused")); got != refusals {
-				t.Errorf("%s: %d lines, want %d", when, got, refusals)
-			}
-			if got := strings.Count(log.String(), "\n") - refusals; got != min(len(text), 1) || !strings.Contains(log.String(), text) {
-				t.Errorf("%s: %d other lines, want one with %q:\n%.500s", when, got, text, &log)
-			}
-			log.Reset()
+		if lines := flood(); len(lines) != linesAtOnce || strings.Contains(log.String(), "left_out") {
+			t.Errorf("at once: %d lines, want %d, of which none tells of others", len(lines), linesAtOnce)
 		}
-		flood()
 		r.Note(t.Context(), Answer{Status: 500}, "a fault of KEG") // no flood of others hides it
-		says("at once", linesAtOnce, `level=ERROR msg="a fault of KEG"`)
-		wait := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
-		wait(tellAfter)
-		says("after a while", 0, `level=WARN msg="more was refused than is logged one by one" left_out=2000`)
-		flood() // when as many may be logged as have not been meanwhile
-		says("at once again", linesPerSecond*int(tellAfter/time.Second), "")
-		wait(tellAfter)
-		says("after a while again", 0, "left_out=2900")
-		wait(time.Hour)
-		says("while nothing is refused", 0, "")
+		if lines := log.Lines("level=ERROR"); len(lines) != 1 || strings.Contains(lines[0], "left_out") {
+			t.Errorf("of a fault beside the flood the log says: %q", lines)
+		}
+		time.Sleep(time.Minute)
+		lines := flood()
+		if told := log.Lines("left_out"); len(lines) != 60*linesPerSecond || len(told) != 1 || !strings.Contains(told[0], "level=WARN") || !strings.Contains(told[0], "left_out=2000") {
+			t.Errorf("a minute later: %d lines, want %d, one of which tells of 2000 others: %q", len(lines), 60*linesPerSecond, told)
+		}
+		time.Sleep(time.Second)
+		log.Reset()
+		refuse()
+		if !strings.Contains(log.String(), "left_out=2400") {
+			t.Errorf("after the second flood the log says: %s", &log)
+		}
 	})
 }

@@ -155,6 +155,23 @@ func TestRefusalIsOneLineOfTheLog(t *testing.T) {
 	}
 }
 
+// What strangers send through any instance must not fill the disk that events are
+// kept on.
+func TestAFloodOfRefusedEventsIsNotALineEach(t *testing.T) {
+	const events = 2500
+	k := newKong(t, plugins.Options{})
+	one, _ := k.start(t, `{`+routes+`}`)
+	other, _ := k.start(t, `{`+routes+`,"ack":"none"}`)
+	for i := range events {
+		if got := k.event(t, []int32{one, other}[i%2], order("").with("ce-id", "")); got.status != 400 {
+			t.Fatalf("answered %d %s", got.status, got.body)
+		}
+	}
+	if lines := len(k.log.Lines("an event was refused")); lines < 1000 || lines > events*4/5 {
+		t.Errorf("%d lines for %d events", lines, events)
+	}
+}
+
 func TestClientsCannotForgeTheAnswer(t *testing.T) {
 	k := newKong(t, plugins.Options{})
 	k.sinks.on("b", func(context.Context, *keg.Event) error {

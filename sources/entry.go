@@ -93,7 +93,7 @@ func (e *entry) recover(w http.ResponseWriter, r *http.Request) {
 // first reason.
 func (e *entry) note(r *http.Request, a answer.Answer, err error, more ...slog.Attr) {
 	e.refusals.Note(r.Context(), a, "a request was refused", append([]slog.Attr{
-		slog.String("source", "http"), slog.Int("status", a.Status), slog.String("remote", r.RemoteAddr),
+		slog.Int("status", a.Status), slog.String("remote", r.RemoteAddr),
 		slog.String("path", r.URL.Path), slog.Any("error", err),
 	}, more...)...)
 }

@@ -68,7 +68,7 @@ func (s *HTTP) Run(ctx context.Context, in keg.Intake) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	e := &entry{
-		handle: in.Publish, rejected: s.Rejected, events: s.Events, log: s.log(), refusals: answer.NewRefusals(s.log()),
+		handle: in.Publish, rejected: s.Rejected, events: s.Events, log: s.log(), refusals: answer.NewRefusals(s.log().With("source", "http")),
 		buffered: semaphore.NewWeighted(orDefault(s.MaxBuffered, 256<<20)),
 	}
 	server := s.server(requests, e)

@@ -12,6 +12,20 @@ import (
 	"github.com/kong/keg/test/logtest"
 )
 
+// What strangers send must not fill the disk that events are kept on.
+func TestAFloodOfRefusedRequestsIsNotALineEach(t *testing.T) {
+	const requests = 2500
+	log := &logtest.Log{}
+	c := client(t)
+	url := "http://" + run(t, &HTTP{Log: log.Logger()}, (&took{}).handle)
+	for range requests {
+		refusedWith(t, send1(t, c, "POST", url, `{"id":1}`, "Content-Type", "application/cloudevents+json"), 400)
+	}
+	if lines := len(log.Lines("a request was refused")); lines < 1000 || lines > requests*4/5 {
+		t.Errorf("%d lines for %d requests", lines, requests)
+	}
+}
+
 // Whoever looks after the node must find in its log what senders were told,
 // whether decoding refused the event or a destination did.
 func TestOneLineForEachRequestOfWhichSomethingWasRefused(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 )
 
 // writersOf runs so many writers, who come again so long after they were answered,
-// and a committer whose sync takes a millisecond, for so many rounds. It returns
-// how many groups there were, of how many on average, and how many of them busy.
+// and a committer whose sync takes a millisecond, for so many groups. It returns of
+// how many a group is on average, and how many groups were busy.
 func writersOf(n int, work func(writer int) time.Duration, groups int) (size float64, busy int) {
 	b, stop := newInbox(), make(chan struct{})
 	var working sync.WaitGroup
