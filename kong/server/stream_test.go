@@ -84,14 +84,15 @@ func TestAStreamOfNothingIsNotItsEnd(t *testing.T) {
 }
 
 func TestAStreamKeepsItsDeadlines(t *testing.T) {
-	const soon = 30 * time.Millisecond
+	const soon = 300 * time.Millisecond // and long enough that a busy machine begins before
+	much := make([]byte, 16<<20)
 	s, _ := streamTo(t)
 	_ = s.SetDeadline(time.Now().Add(soon))
 	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("reading: %v", err)
 	}
 	_ = s.SetDeadline(time.Now().Add(soon))
-	if n, err := s.Write(make([]byte, 16<<20)); !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 {
+	if n, err := s.Write(much); !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 {
 		t.Errorf("writing to one who does not read: %d, %v", n, err)
 	}
 }
